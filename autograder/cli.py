@@ -1,0 +1,273 @@
+"""The command line. The only module that prints.
+
+Runs: trusted side.
+
+Exit status: 0 fine; 1 some submissions or assignments need attention; 2 wrong usage; 3 the grader itself failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from autograder import __version__
+from autograder.errors import AutograderError
+
+OK, ATTENTION, USAGE, FAILED = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `autograder` command."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, handlers=[RichHandler(show_path=False)])
+    console = Console(stderr=options.json, highlight=False)
+    try:
+        status: int = options.command(options, console)
+    except AutograderError as error:
+        console.print(Text(f"{options.name}: {error}", style="red"))
+        return FAILED if not options.json else _print_json({"error": str(error)}, FAILED)
+    except KeyboardInterrupt:
+        console.print("stopped")
+        return FAILED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="autograder", description="Builds, proves and grades the homework of a course.")
+    parser.add_argument("--version", action="version", version=f"autograder {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--course", type=Path, default=Path.cwd(), metavar="DIR", help="the course's folder (default: this one)")
+    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    common.add_argument("--verbose", action="store_true", help="say more on the way")
+    commands = parser.add_subparsers(title="commands", dest="name", required=True)
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[common], help=text.split(".")[0], description=text)
+        sub.set_defaults(command=function)
+        return sub
+
+    sub = command(
+        "build", _build, "Bring source notebooks and their text into agreement. The side edited since the last build counts."
+    )
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything disagrees")
+    sub.add_argument("--take", choices=("text", "notebook"), help="the side that counts where both were edited")
+
+    sub = command("check", _check, "Prove assignments: reference full marks, blank none, every known wrong solution caught.")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument("--exercise", action="append", metavar="NAME", help="only the mutants of this exercise; may be repeated")
+
+    sub = command("demo", _demo, "Release the assignments to a simulated class, grade it with nbgrader and show the scores.")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument(
+        "--folder", type=Path, metavar="DIR", help="where to make the course (default: demo/ in the course's folder)"
+    )
+    sub.add_argument("--stock", action="store_true", help="grade the same class by nbgrader alone too, and show both scores")
+
+    command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
+    return parser
+
+
+def _build(options: argparse.Namespace, console: Console) -> int:
+    from autograder.build import Side, as_json, build
+    from autograder.manifest import read_manifests
+
+    take = Side(options.take) if options.take else None
+    found = [
+        build(manifest, options.course / "source", write=not options.check, take=take)
+        for manifest in _chosen(read_manifests(options.course / "assignments"), options.ids)
+    ]
+    left = [stale for built in found for stale in built.stale if options.check or "no manifest" in stale]
+    if options.json:
+        return _print_json([as_json(built) for built in found], ATTENTION if left else OK)
+    for built in found:
+        if options.check:
+            console.print(f"{built.id}: {'agrees' if not built.stale else 'DISAGREES'}")
+        else:
+            console.print(f"{built.id}: {f'wrote {len(built.written)} files' if built.written else 'up to date'}")
+        for stale in built.stale if options.check else [stale for stale in built.stale if "no manifest" in stale]:
+            console.print(f"  {stale}")
+        for path in built.written:
+            console.print(f"  {_short(path, options.course)}")
+    return ATTENTION if left else OK
+
+
+def _check(options: argparse.Namespace, console: Console) -> int:
+    from autograder.check import check
+    from autograder.manifest import read_manifests
+
+    reports = []
+    for manifest in _chosen(read_manifests(options.course / "assignments"), options.ids):
+        with _progress(console) as progress:
+            task = progress.add_task(manifest.id, total=None)
+            exercises = frozenset(options.exercise) if options.exercise else None
+            report = check(manifest, options.course / "source", exercises=exercises, progress=partial(_advance, progress, task))
+        reports.append(report)
+        if not options.json:
+            _print_check(report, console)
+    status = OK if all(report.holds for report in reports) else ATTENTION
+    return _print_json([report.to_json() for report in reports], status) if options.json else status
+
+
+def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, completed=done, total=total)
+
+
+def _print_check(report: Any, console: Console) -> None:
+    wrong = [result for result in report.mutants if not result.mutant.is_alternative]
+    right = [result for result in report.mutants if result.mutant.is_alternative]
+    caught = sum(result.as_declared for result in wrong)
+    accepted = sum(result.as_declared for result in right)
+    console.print(
+        f"[bold]{report.id}[/]: {'holds' if report.holds else '[red]DOES NOT HOLD[/]'}. {report.test_cells} test cells; "
+        f"{caught} of {len(wrong)} wrong solutions caught by the tests they name, {accepted} of {len(right)} other correct ones "
+        f"accepted; reference {report.cpu_seconds:.1f} CPU s."
+    )
+    for problem in report.problems:
+        console.print(Text(f"  {problem}"))
+    for result in report.mutants:
+        if not result.as_declared:
+            mutant = result.mutant
+            declared = ", ".join(mutant.fails) or "nothing"
+            console.print(
+                Text(f"  {mutant.exercise}/{mutant.name}: should fail {declared}; fails {', '.join(result.failed) or 'nothing'}")
+            )
+            for test, error in result.errors.items():
+                if test not in mutant.fails:
+                    console.print(Text(f"      {test}: {error}"))
+
+
+def _demo(options: argparse.Namespace, console: Console) -> int:
+    from autograder.demo import run_demo
+
+    folder = options.folder or options.course / "demo"
+    with console.status("starting") as status:
+        demo = run_demo(
+            options.course, folder, assignments=options.ids, stock=options.stock, say=lambda text: status.update(text)
+        )
+    if options.json:
+        rows = [
+            {
+                "student": row.student.id,
+                "assignment": row.assignment,
+                "idea": row.student.idea,
+                "report": None if row.report is None else row.report.to_json(),
+                "stock_score": row.stock_score,
+            }
+            for row in demo.rows
+        ]
+        return _print_json({"rows": rows, "seconds": demo.seconds, "exit_status": demo.exit_status}, OK)
+    for assignment in dict.fromkeys(row.assignment for row in demo.rows):
+        console.print(_demo_table(demo, assignment, stock=options.stock))
+    total = sum(demo.seconds.values())
+    console.print(f"{total:.0f} s: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in demo.seconds.items()))
+    first = next(iter(demo.rows))
+    course = _short(demo.course, Path.cwd())
+    console.print(
+        f"\nWhere to look next\n"
+        f"  what a student sees  {course}/feedback/{first.student.id}/{first.assignment}/{first.assignment}.html\n"
+        f"  what staff see       {course}/autograded/{first.student.id}/{first.assignment}/{first.assignment}.report.json\n"
+        f"  grades               {course}/grades.csv\n"
+        f"  grade by hand        cd {course} && jupyter lab, then the menu Nbgrader, Formgrader",
+        soft_wrap=True,
+    )
+    return OK
+
+
+def _demo_table(demo: Any, assignment: str, *, stock: bool) -> Table:
+    from autograder.verdict import Verdict
+
+    table = Table(title=f"{assignment}: automatic points", title_justify="left")
+    table.add_column("student")
+    table.add_column("what they handed in", max_width=34)
+    shown = [verdict for verdict in Verdict if _uses(demo, assignment, verdict)]
+    for verdict in shown:
+        table.add_column(verdict.value.replace("_", " "), justify="right")
+    table.add_column("score", justify="right", style="bold")
+    if stock:
+        table.add_column("nbgrader alone", justify="right")
+    table.add_column("notes", max_width=44)
+    for row in demo.rows:
+        if row.assignment != assignment:
+            continue
+        cells = row.report.cells if row.report is not None else ()
+        counts = [str(sum(cell.verdict is verdict for cell in cells) or "") for verdict in shown]
+        score = "-" if row.report is None else f"{row.report.score:g}"
+        extra = [] if not stock else ["-" if row.stock_score is None else f"{row.stock_score:g}"]
+        table.add_row(row.student.id, row.student.idea, *counts, score, *extra, Text(_note(row.report)))
+    return table
+
+
+def _uses(demo: Any, assignment: str, verdict: Any) -> bool:
+    return any(
+        cell.verdict is verdict for row in demo.rows if row.assignment == assignment and row.report for cell in row.report.cells
+    )
+
+
+def _note(report: Any) -> str:
+    if report is None:
+        return "no report"
+    if report.unreadable:
+        return str(report.unreadable).split(". ")[0]
+    parts = []
+    if report.changes:
+        parts.append(f"{len(report.changes)} cells put back")
+    parts += [f"{incident.where}: {incident.detail}" for incident in report.incidents[:2]]
+    return "; ".join(parts)
+
+
+def _doctor(options: argparse.Namespace, console: Console) -> int:
+    from autograder.doctor import State, examine_machine
+
+    findings = list(examine_machine(options.course.resolve()))
+    status = ATTENTION if any(finding.state is State.PROBLEM for finding in findings) else OK
+    if options.json:
+        return _print_json([finding.to_json() for finding in findings], status)
+    marks = {State.OK: "[green]ok[/]", State.WARNING: "[yellow]note[/]", State.PROBLEM: "[red]MISSING[/]"}
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, Text(finding.found + (f"\n{finding.advice}" if finding.advice else "")))
+    console.print(table)
+    return status
+
+
+def _chosen(manifests: Sequence[Any], ids: Sequence[str]) -> list[Any]:
+    known = {manifest.id: manifest for manifest in manifests}
+    unknown = [name for name in ids if name not in known]
+    if unknown:
+        raise AutograderError(f"no assignment named {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
+    return [known[name] for name in ids] if ids else list(manifests)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _print_json(data: Any, status: int) -> int:
+    print(json.dumps(data, indent=1))
+    return status
+
+
+def _short(path: Path, base: Path) -> Path:
+    try:
+        return path.resolve().relative_to(base.resolve())
+    except ValueError:
+        return path

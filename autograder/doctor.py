@@ -1,0 +1,202 @@
+"""Says what this machine has and lacks for grading, and how to get what is missing.
+
+Runs: trusted side.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from autograder import __version__
+
+MIN_PYTHON = (3, 11)
+
+
+class State(StrEnum):
+    """How well one thing is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Grading works; something is weaker than it could be."""
+    PROBLEM = "problem"
+    """Grading does not work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""
+    """What a lack means, and how to end it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as plain data."""
+        return asdict(self)
+
+
+def examine_machine(course: Path) -> Iterator[Finding]:
+    """Everything that grading the course in folder `course` rests on, in order of importance."""
+    yield _python()
+    yield from _packages()
+    yield _kernel()
+    yield _alembic()
+    yield from _course(course)
+    yield _cores()
+    yield _gpu()
+    yield Finding(
+        what="sandbox",
+        state=State.WARNING,
+        found="none in this version: student code runs with your rights",
+        advice="Grade on a machine or account that holds nothing else, until kernels are walled in (README, Security model).",
+    )
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info < MIN_PYTHON:
+        return Finding(what="Python", state=State.PROBLEM, found=found, advice="Install Python 3.11 or newer and run `make env`.")
+    return Finding(what="Python", state=State.OK, found=found)
+
+
+def _packages() -> Iterator[Finding]:
+    """Each pinned dependency of this package, by the versions in its metadata."""
+    yield Finding(what="autograder", state=State.OK, found=__version__)
+    for requirement in metadata.requires("autograder") or []:
+        match = re.match(r"([A-Za-z0-9_.-]+)==([^\s;]+)(.*)", requirement)
+        if match is None or "extra" in match[3]:
+            continue
+        name, wanted = match[1], match[2]
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield Finding(what=name, state=State.PROBLEM, found="not installed", advice=f"pip install {name}=={wanted}")
+            continue
+        if found.split("+")[0] == wanted:
+            yield Finding(what=name, state=State.OK, found=found)
+        else:
+            advice = f"This project was tested with {wanted}: pip install {name}=={wanted}"
+            yield Finding(what=name, state=State.WARNING, found=found, advice=advice)
+
+
+def _kernel() -> Finding:
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        spec = KernelSpecManager().get_kernel_spec("python3")
+    except NoSuchKernel:
+        return Finding(what="python3 kernel", state=State.PROBLEM, found="none", advice="pip install ipykernel")
+    found = spec.argv[0]
+    if (
+        Path(found).name.startswith("python")
+        and Path(found).is_absolute()
+        and Path(found).resolve() != Path(sys.executable).resolve()
+    ):
+        advice = "Notebooks would run in another environment than this one: python -m ipykernel install --sys-prefix"
+        return Finding(what="python3 kernel", state=State.WARNING, found=found, advice=advice)
+    return Finding(what="python3 kernel", state=State.OK, found=found)
+
+
+def _alembic() -> Finding:
+    """nbgrader creates a gradebook by calling `alembic`; we add this Python's folder to PATH when it is not found."""
+    beside = Path(sys.executable).parent / "alembic"
+    found = shutil.which("alembic") or (str(beside) if beside.exists() else None)
+    if found is None:
+        return Finding(
+            what="alembic",
+            state=State.PROBLEM,
+            found="not found",
+            advice="nbgrader needs it to create a gradebook: pip install alembic",
+        )
+    return Finding(what="alembic", state=State.OK, found=found)
+
+
+def _course(course: Path) -> Iterator[Finding]:
+    config = course / "nbgrader_config.py"
+    if not config.is_file():
+        advice = "Run this in the course's folder, or name it with --course. A course is a folder with an nbgrader_config.py."
+        yield Finding(what="nbgrader config", state=State.WARNING, found=f"none in {course}", advice=advice)
+        return
+    uses_us = "configure(c)" in config.read_text(encoding="utf-8", errors="replace")
+    advice = "" if uses_us else "Add `from autograder import configure` and `configure(c)`, or nbgrader grades by itself."
+    yield Finding(what="nbgrader config", state=State.OK if uses_us else State.WARNING, found=str(config), advice=advice)
+    yield _gradebook(course)
+
+
+def _gradebook(course: Path) -> Finding:
+    url = _db_url(course)
+    if url is None:
+        advice = "Run `nbgrader generate_assignment` here and read its error."
+        return Finding(what="gradebook", state=State.PROBLEM, found="nbgrader does not start with this config", advice=advice)
+    if not url.startswith("sqlite:///"):
+        return _reach(url)
+    path = Path(url.removeprefix("sqlite:///"))
+    if not path.exists():
+        advice = "nbgrader makes it with the first `nbgrader generate_assignment`."
+        writable = os.access(path.parent, os.W_OK)
+        state = State.OK if writable else State.PROBLEM
+        return Finding(
+            what="gradebook",
+            state=state,
+            found=f"{path} (not there yet)",
+            advice=advice if writable else f"{path.parent} is not writable.",
+        )
+    try:
+        with sqlite3.connect(f"file:{path}?mode=rw", uri=True) as connection:
+            students = connection.execute("select count(*) from student").fetchone()[0]
+    except sqlite3.Error as error:
+        return Finding(
+            what="gradebook", state=State.PROBLEM, found=f"{path}: {error}", advice="Restore it from a backup, or move it away."
+        )
+    return Finding(what="gradebook", state=State.OK, found=f"{path}, {students} students")
+
+
+def _db_url(course: Path) -> str | None:
+    """The gradebook that nbgrader would use in `course`, asked of nbgrader itself."""
+    code = "from nbgrader.apps import NbGrader\napp = NbGrader(); app.initialize([])\nprint('db_url=' + app.coursedir.db_url)\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=course, capture_output=True, text=True, timeout=60, check=False)
+    return next((line.removeprefix("db_url=") for line in done.stdout.splitlines() if line.startswith("db_url=")), None)
+
+
+def _reach(url: str) -> Finding:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    shown = re.sub(r"://([^:/@]+):[^@]*@", r"://\1:***@", url)
+    try:
+        create_engine(url).connect().close()
+    except (SQLAlchemyError, ImportError) as error:
+        advice = f"{str(error).splitlines()[0]} - check server, address and password; PostgreSQL needs psycopg2-binary."
+        return Finding(what="gradebook", state=State.PROBLEM, found=shown, advice=advice)
+    return Finding(what="gradebook", state=State.OK, found=shown)
+
+
+def _cores() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Finding(what="CPU", state=State.OK, found=f"{cores} cores, {platform.machine()}")
+
+
+def _gpu(run: Callable[..., subprocess.CompletedProcess[str]] = subprocess.run) -> Finding:
+    """Asked of the driver, not of torch, which takes seconds to import."""
+    if shutil.which("nvidia-smi") is None:
+        return Finding(what="GPU", state=State.OK, found="none (no assignment needs one)")
+    done = run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, check=False)
+    names = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode != 0 or not names:
+        advice = "nvidia-smi is installed but finds no GPU: the driver is not loaded. Assignments run on the CPU meanwhile."
+        return Finding(what="GPU", state=State.WARNING, found="driver without a GPU", advice=advice)
+    return Finding(what="GPU", state=State.OK, found=", ".join(names))

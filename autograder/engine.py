@@ -1,0 +1,124 @@
+"""The grader as a papermill engine: `papermill --engine autograder in.ipynb out.ipynb -p DEVICE cpu`.
+
+Runs: trusted side. The only module that imports papermill.
+
+Papermill loads its engines, this module's class among them, while papermill itself is being imported. Importing papermill
+at the top of this module would therefore be a circle whenever this module comes first, so the class is made when it is
+first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from autograder.examiner import CandidateExaminer, Examiner
+from autograder.grade import grade_notebook
+from autograder.kernel import ColdKernels, KernelSource
+from autograder.limits import Limits
+from autograder.report import Report
+
+ENGINE_NAME = "autograder"
+_PAPERMILL_OPTIONS = frozenset(
+    [
+        "execution_timeout",
+        "input_path",
+        "log_output",
+        "request_save_on_cell_execute",
+        "start_timeout",
+        "stderr_file",
+        "stdout_file",
+    ]
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AutograderEngine":
+        return _engine_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def _engine_class() -> type:
+    from papermill.engines import Engine
+
+    class AutograderEngine(Engine):  # type: ignore[misc]  # papermill ships no types
+        """Runs every cell, whatever fails, and leaves the report in the notebook's metadata under `autograder`."""
+
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+            """Called by papermill with its notebook manager."""
+            _execute(nb_man, kernel_name, **options)
+
+    return AutograderEngine
+
+
+def run_with_papermill(
+    nb: nbformat.NotebookNode, *, kernels: KernelSource, examiner: Examiner, limits: Limits, folder: Path, kernel_name: str
+) -> Report:
+    """Run `nb` in place through the papermill engine; papermill's own metadata are taken out again.
+
+    They must not stay: nbgrader's checksums, feedback and formgrader would carry them.
+    """
+    from papermill.engines import papermill_engines
+
+    nb.metadata["papermill"] = {}
+    papermill_engines.execute_notebook_with_engine(
+        ENGINE_NAME, nb, kernel_name, progress_bar=False, limits=limits, kernels=kernels, examiner=examiner, folder=folder
+    )
+    report = Report.from_json(nb.metadata.pop("autograder"))
+    nb.metadata.pop("papermill", None)
+    for cell in nb.cells:
+        cell.metadata.pop("papermill", None)
+    return report
+
+
+def _execute(
+    nb_man: Any,
+    kernel_name: str,
+    *,
+    limits: Limits | None = None,
+    kernels: KernelSource | None = None,
+    examiner: Examiner | None = None,
+    folder: Path | None = None,
+    **options: Any,
+) -> None:
+    """Run the managed notebook; papermill's `execution_timeout` and `start_timeout` set the limits of the same meaning.
+
+    Raises:
+        TypeError: an option that papermill does not pass by itself; a misspelt limit must not be swallowed.
+    """
+    unknown = sorted(set(options) - _PAPERMILL_OPTIONS)
+    if unknown:
+        raise TypeError(f"unknown option for the autograder engine: {', '.join(unknown)}")
+    report = grade_notebook(
+        nb_man.nb,
+        kernels=kernels or ColdKernels(),
+        examiner=examiner or CandidateExaminer(),
+        limits=limits or _limits_from(options),
+        folder=folder or Path.cwd(),
+        kernel_name=kernel_name,
+        around_cell=lambda cell, index: _reported(nb_man, cell, index),
+    )
+    nb_man.nb.metadata["autograder"] = report.to_json()
+
+
+def _limits_from(options: dict[str, Any]) -> Limits:
+    changes = {"cell_seconds": options.get("execution_timeout"), "start_seconds": options.get("start_timeout")}
+    return Limits().updated({name: float(value) for name, value in changes.items() if value}, where="papermill")
+
+
+@contextmanager
+def _reported(nb_man: Any, cell: nbformat.NotebookNode, index: int) -> Iterator[None]:
+    nb_man.cell_start(cell, index)
+    try:
+        yield
+    finally:
+        if any(output.output_type == "error" for output in cell.get("outputs", ())):
+            nb_man.cell_exception(cell, cell_index=index)
+        nb_man.cell_complete(cell, cell_index=index)

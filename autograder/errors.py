@@ -1,0 +1,64 @@
+"""Every error this package raises.
+
+Runs: trusted side.
+
+    AutograderError
+    ├── ManifestError            an assignment.toml says something impossible
+    ├── SourceError              a notebook or its text cannot be used as it is
+    │   └── BuildConflict        text and notebook were both edited; building would lose one of them
+    ├── MutantError              a mutants/*.toml file says something impossible
+    ├── KernelStartError         a kernel did not start (our fault, never the student's)
+    └── UnreadableSubmission     a submitted file is not a notebook that can be graded
+
+What a submission *does* (a wrong answer, a crash, an endless loop) is a `Verdict`, not an error.
+Each message says what failed, with which value, the likely cause, and what to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AutograderError(Exception):
+    """Base of all errors below; `str(error)` is written for the person who meets it."""
+
+
+class ManifestError(AutograderError):
+    """An `assignment.toml` cannot be used."""
+
+
+class SourceError(AutograderError):
+    """A source notebook or its text cannot be used."""
+
+
+class BuildConflict(SourceError):
+    """Text and notebook both changed since the last build."""
+
+
+class MutantError(AutograderError):
+    """A `mutants/*.toml` file cannot be used."""
+
+
+class KernelStartError(AutograderError):
+    """A kernel could not be started. Never the student's fault."""
+
+
+class UnreadableSubmission(AutograderError):
+    """A submitted file cannot be read as a notebook.
+
+    Its text goes into the student's feedback, so it names the file but no path of the grading machine.
+    """
+
+    def __init__(self, filename: str, problem: str, advice: str) -> None:
+        super().__init__(filename, problem, advice)
+        self.filename = filename
+        self.problem = problem
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.filename} could not be read: {self.problem}. {self.advice}"
+
+    @classmethod
+    def of(cls, path: Path, problem: str, advice: str) -> UnreadableSubmission:
+        """The error for the file at `path`, with only its name shown."""
+        return cls(path.name, problem, advice)

@@ -1,0 +1,244 @@
+"""The main path: run one notebook, one verdict for each graded cell.
+
+Runs: trusted side.
+
+Cells run in order in one kernel. A cell that does not end is interrupted; a kernel that does not obey is killed and a
+fresh one takes over, in which the cells that had ended are run again so that later exercises are judged on their own.
+A kernel that dies takes the rest of the notebook with it: the verdicts before it stand, the rest are `crashed`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import nbformat
+
+from autograder.cells import Kind, grade_id_of, kind_of, points_of
+from autograder.errors import KernelStartError
+from autograder.examiner import Examiner
+from autograder.kernel import Ending, Kernel, KernelSource
+from autograder.limits import Limits
+from autograder.outputs import Outputs
+from autograder.report import CellReport, Incident, KernelReport, Report
+from autograder.verdict import BY_HAND, Score, Verdict
+
+log = logging.getLogger(__name__)
+
+START_TRIES = 2
+"""A kernel that does not start is our failure; it is tried once more before a human is asked."""
+
+
+def grade_notebook(
+    nb: nbformat.NotebookNode,
+    *,
+    kernels: KernelSource,
+    examiner: Examiner,
+    limits: Limits,
+    folder: Path,
+    kernel_name: str = "python3",
+    around_cell: Callable[[nbformat.NotebookNode, int], AbstractContextManager[None]] | None = None,
+) -> Report:
+    """Run every code cell of `nb` in `folder` and judge its graded cells; `nb` receives the outputs.
+
+    `around_cell(cell, index)` gives a context manager entered around each cell (progress, timing).
+    """
+    run = _Run(kernels, examiner, limits, folder, kernel_name)
+    try:
+        for index, cell in enumerate(nb.cells):
+            if around_cell is None:
+                run.cell(cell, index)
+            else:
+                with around_cell(cell, index):
+                    run.cell(cell, index)
+    finally:
+        run.close()
+    return run.report()
+
+
+class _Run:
+    """The state of one notebook while it is graded."""
+
+    def __init__(self, kernels: KernelSource, examiner: Examiner, limits: Limits, folder: Path, kernel_name: str) -> None:
+        self._kernels = kernels
+        self._examiner = examiner
+        self._limits = limits
+        self._folder = folder
+        self._kernel_name = kernel_name
+        self._kernel: Kernel | None = None
+        self._ended: list[str] = []  # sources of ungraded cells that ended, to be replayed in a fresh kernel
+        self._stop: Score | None = None  # why nothing more can run
+        self._deadline = 0.0  # set when the first kernel is ready: a slow start is not the student's time
+        self._began = time.monotonic()
+        self._starts = 0
+        self._start_seconds = 0.0
+        self._cell_seconds = 0.0
+        self._last_end = ""
+        self._cells: list[CellReport] = []
+        self._incidents: list[Incident] = []
+
+    def cell(self, cell: nbformat.NotebookNode, index: int) -> None:
+        """Run one cell and record its verdict if it is graded."""
+        kind = kind_of(cell)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if kind in (Kind.ANSWER, Kind.TASK):
+            self._run_ungraded(cell, index)
+            self._record(cell, BY_HAND, 0.0)
+        elif kind is Kind.TEST and cell.cell_type == "code":
+            self._run_test(cell, index)
+        elif kind is Kind.TEST:
+            self._record(cell, BY_HAND, 0.0)
+        else:
+            self._run_ungraded(cell, index)
+
+    def close(self) -> None:
+        """End the kernel."""
+        if self._kernel is not None:
+            self._kernel.close()
+            self._last_end = self._kernel.end
+            self._kernel = None
+
+    def report(self) -> Report:
+        """What was found."""
+        return Report(
+            cells=tuple(self._cells),
+            incidents=tuple(self._incidents),
+            kernel=KernelReport(source=self._kernels.name, starts=self._starts, end=self._last_end),
+            seconds={
+                "kernel_start": self._start_seconds,
+                "cells": self._cell_seconds,
+                "total": time.monotonic() - self._began,
+            },
+        )
+
+    def _run_test(self, cell: nbformat.NotebookNode, index: int) -> None:
+        outputs = self._outputs()
+        kernel, seconds = self._ready()
+        if kernel is None:
+            self._record(cell, self._stop or BY_HAND, 0.0)
+            return
+        with self._counted():
+            finding = self._examiner.examine(cell.source, points_of(cell), kernel, outputs, seconds=seconds)
+        self._keep(cell, index, outputs)
+        self._record(cell, finding.score, finding.reply.seconds)
+        self._after(kernel, finding.reply.ending, _name(cell, index))
+
+    def _run_ungraded(self, cell: nbformat.NotebookNode, index: int) -> None:
+        if cell.cell_type != "code" or not cell.source.strip():
+            return
+        outputs = self._outputs()
+        kernel, seconds = self._ready()
+        if kernel is None:
+            return
+        with self._counted():
+            reply = kernel.execute(cell.source, outputs, seconds=seconds)
+        where = _name(cell, index)
+        if reply.ending in (Ending.OK, Ending.ERROR):
+            self._ended.append(cell.source)
+        elif reply.ending is Ending.TIMEOUT:
+            self._incident(where, "timeout", f"stopped after {seconds:.0f} s")
+            outputs.add_error("CellTimeoutError", f"This cell was stopped after {seconds:.0f} s.")
+        elif reply.ending is Ending.FLOOD:
+            self._incident(where, "output_limit", f"stopped after printing {outputs.seen_bytes:,} bytes")
+            outputs.add_error("OutputLimit", "This cell was stopped: it printed without end.")
+        self._keep(cell, index, outputs)
+        self._after(kernel, reply.ending, where)
+
+    def _ready(self) -> tuple[Kernel | None, float]:
+        """A kernel that can run a cell and the seconds it may take; None when nothing more can run."""
+        if self._stop is not None:
+            return None, 0.0
+        if self._kernel is None:
+            self._start()
+        remaining = self._deadline - time.monotonic()
+        if self._stop is None and remaining <= 0:
+            self._stop = Score(
+                verdict=Verdict.TIMEOUT,
+                points=0.0,
+                message=f"Not reached: the notebook's {self._limits.notebook_seconds:.0f} s were used up before this cell.",
+            )
+        if self._stop is not None:
+            return None, 0.0
+        return self._kernel, min(self._limits.cell_seconds, remaining)
+
+    def _start(self) -> None:
+        """Start a kernel and bring it to where the last one was."""
+        for tries_left in reversed(range(START_TRIES)):
+            try:
+                self._kernel = self._kernels.start(self._kernel_name, self._folder, self._limits)
+                break
+            except KernelStartError as error:
+                log.warning("%s%s", error, " Trying once more." if tries_left else "")
+                failure = str(error)
+        if self._kernel is None:
+            self._incident("kernel", "internal", failure)
+            self._stop = Score(verdict=Verdict.INTERNAL, points=None, message="The grader could not run this cell; staff will.")
+            return
+        self._starts += 1
+        self._start_seconds += self._kernel.start_seconds
+        if self._starts == 1:
+            self._deadline = time.monotonic() + self._limits.notebook_seconds
+        self._replay(self._kernel)
+
+    def _replay(self, kernel: Kernel) -> None:
+        """Run again what had ended in the kernel before; its outputs were kept then."""
+        for source in self._ended:
+            seconds = min(self._limits.cell_seconds, self._deadline - time.monotonic())
+            if seconds <= 0:
+                return
+            kernel.execute(source, Outputs(1, self._limits.flood_bytes), seconds=seconds)
+            if not kernel.alive:
+                self._after(kernel, Ending.DIED, "kernel")
+                return
+
+    def _after(self, kernel: Kernel, ending: Ending, where: str) -> None:
+        """Notice a kernel that is gone: a dead one ends the run, a killed one is replaced before the next cell."""
+        if kernel.alive:
+            return
+        self._incident(where, "kernel", kernel.end)
+        self._last_end = kernel.end
+        kernel.close()
+        self._kernel = None
+        if ending is Ending.DIED:
+            self._stop = Score(
+                verdict=Verdict.CRASHED, points=0.0, message=f"Not reached: Python ended at {where} ({kernel.end})."
+            )
+
+    def _keep(self, cell: nbformat.NotebookNode, index: int, outputs: Outputs) -> None:
+        cell.outputs = outputs.items
+        cell.execution_count = index + 1
+
+    def _record(self, cell: nbformat.NotebookNode, score: Score, seconds: float) -> None:
+        self._cells.append(
+            CellReport(
+                grade_id=grade_id_of(cell) or "",
+                verdict=score.verdict,
+                points=score.points,
+                max_points=points_of(cell),
+                message=score.message,
+                seconds=round(seconds, 4),
+                examined=self._examiner.examined,
+            )
+        )
+
+    def _incident(self, where: str, what: str, detail: str) -> None:
+        self._incidents.append(Incident(where=where, what=what, detail=detail))
+
+    def _outputs(self) -> Outputs:
+        return Outputs(self._limits.output_bytes, self._limits.flood_bytes)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._cell_seconds += time.monotonic() - began
+
+
+def _name(cell: nbformat.NotebookNode, index: int) -> str:
+    return grade_id_of(cell) or f"cell {index + 1}"

@@ -1,0 +1,396 @@
+"""nbgrader's side: our steps in its pipeline, and its gradebook.
+
+Runs: trusted side. The only module that imports nbgrader.
+
+    submitted file --SubmissionExporter--> readable notebook      (a file that cannot be read becomes one that says why)
+      sanitise:  ... RestoreCells ...                             the instructor's cells and points count
+      autograde: Grade -> ... -> SaveVerdicts -> ...              run, judge, report, one transaction
+    feedback:    GetGrades -> ShowVerdicts -> ...                 what the student may see
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from nbclient.exceptions import DeadKernelError
+from nbconvert.exporters import NotebookExporter
+from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearOutput,
+    Execute,
+    GetGrades,
+    IgnorePattern,
+    LimitOutput,
+    NbGraderPreprocessor,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
+from nbgrader.utils import compute_checksum
+from traitlets.config import Config
+
+from autograder.cells import Kind, grade_id_of, kind_of, points_of
+from autograder.engine import run_with_papermill
+from autograder.errors import UnreadableSubmission
+from autograder.examiner import CandidateExaminer
+from autograder.feedback import show_verdicts, unreadable_notebook
+from autograder.kernel import ColdKernels
+from autograder.limits import Limits
+from autograder.manifest import read_manifest
+from autograder.reader import read_submission
+from autograder.report import CellReport, Change, Incident, KernelReport, Report, read_report, report_path, write_report
+from autograder.restore import SourceCell, restore
+from autograder.verdict import BY_HAND, Score, Verdict, judge_error, judge_value
+
+_REPORT = "autograder_report"
+"""The resource that carries the report from one preprocessor to the next."""
+_SKIPPED_BY = "nbgrader"
+"""Name of the kernel source in reports of notebooks that nbgrader ran itself."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Notes:
+    """What reading and restoring one notebook found, for its report."""
+
+    unreadable: str = ""
+    changes: tuple[Change, ...] = ()
+
+
+def configure_nbgrader(c: Config) -> None:
+    """Swap reading, execution, scoring and feedback in nbgrader's configuration `c`."""
+    c.Autograde.exporter_class = SubmissionExporter
+    c.Autograde.sanitize_preprocessors = [ClearOutput, OverwriteKernelspec, RestoreCells, CheckCellMetadata]
+    c.Autograde.autograde_preprocessors = [
+        Grade,
+        IgnorePattern,
+        ClearMetadataPreprocessor,
+        LimitOutput,
+        SaveVerdicts,
+        AssignLatePenalties,
+        CheckCellMetadata,
+    ]
+    c.GenerateFeedback.preprocessors = [GetGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
+    # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
+    c.ClearMarkScheme.enforce_metadata = False
+    if shutil.which("alembic") is None:
+        # nbgrader creates a gradebook by calling `alembic`, which lies beside this Python when no environment is activated.
+        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+class SubmissionExporter(NotebookExporter):
+    """Reads submissions; one that cannot be read becomes a notebook that says why, and the run ends with status 1."""
+
+    def __init__(self, config: Config | None = None, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        self._notes: dict[tuple[str, str, str], Notes] = {}
+        self._attention: list[str] = []
+        self._converter = cast(Any, self.parent)
+        self._course_hook = self._converter.post_convert_hook
+        self._waiting = {Path(path) for path in self._converter.assignments if self._will_run(Path(path))}
+        self._converter.post_convert_hook = self._after_submission
+
+    def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> tuple[Any, Any]:
+        """Read `filename` and run the preprocessors over it."""
+        path = Path(filename)
+        resources = {**(resources or {}), "metadata": {"name": path.stem, "path": str(path.parent)}}
+        try:
+            nb = read_submission(path)
+        except UnreadableSubmission as error:
+            self.notes(resources).unreadable = str(error)
+            self.call_staff(resources, str(error))
+            nb = unreadable_notebook(str(error))
+            self._clear_the_way(resources, path.name)
+        output: tuple[Any, Any] = self.from_notebook_node(nb, resources=resources, **kwargs)
+        return output
+
+    def notes(self, resources: Any) -> Notes:
+        """The notes on the notebook that `resources` name."""
+        names = resources["nbgrader"]
+        return self._notes.setdefault((names["student"], names["assignment"], names["notebook"]), Notes())
+
+    def call_staff(self, resources: Any, problem: str) -> None:
+        """Say that staff must look at a submission, now and at the end."""
+        names = resources["nbgrader"]
+        line = f"{names['student']}, {names['assignment']}: {problem}"
+        self.log.error(line)
+        self._attention.append(line)
+
+    def _clear_the_way(self, resources: Any, name: str) -> None:
+        """Remove the copy of a folder named like the notebook from where the notebook must be written."""
+        names = resources["nbgrader"]
+        copied = Path(self._converter._format_dest(names["assignment"], names["student"])) / name
+        if copied.is_dir():
+            shutil.rmtree(copied)
+
+    def _will_run(self, path: Path) -> bool:
+        """Whether nbgrader will process the submission in folder `path`, by its rules, rather than skip it as done."""
+        coursedir = self._converter.coursedir
+        student = re.fullmatch(
+            coursedir.format_path(coursedir.submitted_directory, "(?P<student>.*)", re.escape(path.name), escape=True), str(path)
+        )
+        if student is None:
+            return False
+        done = Path(coursedir.format_path(coursedir.autograded_directory, student["student"], path.name))
+        if self._converter.force or coursedir.notebook_id != "*" or not done.exists():
+            return True
+        new, old = coursedir.get_existing_timestamp(str(path)), coursedir.get_existing_timestamp(str(done))
+        return new is not None and old is not None and new > old
+
+    def _after_submission(self, *, assignment: str, student: str, notebooks: list[str]) -> None:
+        """After the last submission, end with status 1 if staff must look at any.
+
+        nbgrader swallows exceptions from this hook, and its own way to status 1 deletes what was graded; SystemExit passes.
+        """
+        if self._course_hook is not None:
+            self._course_hook(assignment=assignment, student=student, notebooks=notebooks)
+        self._waiting -= {Path(notebook).parent for notebook in notebooks}
+        if not self._waiting and self._attention:
+            self.log.error("%d submission(s) need attention:\n  %s", len(self._attention), "\n  ".join(self._attention))
+            raise SystemExit(1)
+
+
+class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
+    """Puts the instructor's cells back (instead of nbgrader's DeduplicateIds and OverwriteCells)."""
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Restore `nb` and note what had been changed."""
+        names = resources["nbgrader"]
+        with Gradebook(names["db_url"]) as gradebook:
+            sources = _source_cells(gradebook.find_notebook(names["notebook"], names["assignment"]))
+        order = self._order(names)
+        ordered = order is not None and {source.grade_id for source in sources} <= set(order)
+        if order is not None and ordered:
+            sources.sort(key=lambda source: order.index(source.grade_id))
+        changes = restore(nb, sources, reorder=ordered)
+        notes = self.parent.notes(resources)
+        if not notes.unreadable:
+            notes.changes = tuple(changes)
+            for change in changes:
+                self.log.warning("%s: cell %s %s: %s", names["student"], change.grade_id, change.what, change.detail)
+        return nb, resources
+
+    def _order(self, names: Any) -> list[str] | None:
+        """Grade ids in the order of the source notebook; None where this machine does not have it."""
+        coursedir = self.parent.parent.coursedir
+        folder = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
+        try:
+            nb = nbformat.read(folder / f"{names['notebook']}.ipynb", as_version=4)
+        except (OSError, ValueError, nbformat.ValidationError):
+            return None
+        return [grade_id for cell in nb.cells if (grade_id := grade_id_of(cell)) is not None]
+
+
+class Grade(Execute):  # type: ignore[misc]
+    """Runs and judges a notebook (instead of nbgrader's Execute, whose settings it keeps).
+
+    A notebook in another language is run by nbgrader itself; its outputs are judged by our rules.
+    """
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any, km: Any = None) -> tuple[nbformat.NotebookNode, Any]:
+        """Run `nb` and leave the report in the resources."""
+        names = resources["nbgrader"]
+        notes = self.parent.notes(resources)
+        language = _language(nb)
+        if notes.unreadable:
+            report = Report(cells=_unread_cells(nb), kernel=KernelReport(source="none"), unreadable=notes.unreadable)
+        elif language != "python":
+            self.log.warning("%s is in %s: nbgrader runs it itself, without this grader's limits.", names["notebook"], language)
+            nb, resources, report = self._run_by_nbgrader(nb, resources, km)
+        else:
+            report = run_with_papermill(
+                nb,
+                kernels=ColdKernels(),
+                examiner=CandidateExaminer(),
+                limits=self._limits(names["assignment"]),
+                folder=Path(resources["metadata"]["path"]),
+                kernel_name=nb.metadata.get("kernelspec", {}).get("name") or "python3",
+            )
+        report = replace(
+            report,
+            cells=tuple(map(_unanswered(nb), report.cells)),
+            assignment=names["assignment"],
+            student=names["student"],
+            notebook=names["notebook"],
+            changes=notes.changes,
+        )
+        if any(cell.verdict is Verdict.INTERNAL for cell in report.cells):
+            self.parent.call_staff(resources, "the grader failed; no points were recorded for some cells, see the report")
+        resources[_REPORT] = report
+        return nb, resources
+
+    def _limits(self, assignment: str) -> Limits:
+        """The manifest's limits where the course has one; `Execute.timeout` set by hand wins, as does its default elsewhere."""
+        folder = Path(self.parent.parent.coursedir.root) / "assignments" / assignment
+        has_manifest = (folder / "assignment.toml").is_file()
+        limits = read_manifest(folder).limits if has_manifest else Limits()
+        by_hand = any("timeout" in self.config.get(name, {}) for name in ("Execute", "ExecutePreprocessor", "Grade"))
+        if self.timeout and self.timeout > 0 and (by_hand or not has_manifest):
+            limits = replace(limits, cell_seconds=float(self.timeout))
+        return limits
+
+    def _run_by_nbgrader(self, nb: nbformat.NotebookNode, resources: Any, km: Any) -> tuple[nbformat.NotebookNode, Any, Report]:
+        incidents: tuple[Incident, ...] = ()
+        try:
+            nb, resources = super().preprocess(nb, resources, km)
+        except DeadKernelError:
+            incidents = (Incident(where="notebook", what="kernel", detail="the kernel died"),)
+        except NoSuchKernel as error:
+            incidents = (Incident(where="kernel", what="internal", detail=f"no kernel named {error.name!r} on this machine"),)
+        cells = []
+        for cell in nb.cells:
+            if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
+                score = BY_HAND if cell.cell_type != "code" or kind_of(cell) is not Kind.TEST else _score_of_outputs(cell)
+                if incidents and cell.cell_type == "code" and cell.get("execution_count") is None:
+                    verdict = Verdict.INTERNAL if incidents[0].what == "internal" else Verdict.CRASHED
+                    score = Score(
+                        verdict=verdict, points=None if verdict.needs_human else 0.0, message=f"Not run: {incidents[0].detail}."
+                    )
+                cells.append(_cell_report(cell, score))
+        return nb, resources, Report(cells=tuple(cells), kernel=KernelReport(source=_SKIPPED_BY, starts=1), incidents=incidents)
+
+
+class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
+    """Writes scores into the gradebook in one transaction, and the report beside the notebook (instead of SaveAutoGrades)."""
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Save the report in `resources`; without one (`--no-execute`) the outputs in the notebook are judged."""
+        names = resources["nbgrader"]
+        report: Report | None = resources.get(_REPORT)
+        if report is None:
+            self.log.warning("%s was not run: its outputs are taken as they were handed in.", names["student"])
+            report = _report_of_outputs(nb, names, self.parent.notes(resources))
+        with Gradebook(names["db_url"]) as gradebook:
+            for cell in nb.cells:
+                if kind_of(cell) in (Kind.TEST, Kind.ANSWER):
+                    self._save_score(gradebook, names, report, grade_id_of(cell))
+                if kind_of(cell) in (Kind.EXERCISE, Kind.ANSWER, Kind.TASK):
+                    comment = gradebook.find_comment(grade_id_of(cell), names["notebook"], names["assignment"], names["student"])
+                    blank = _is_unchanged(cell) and kind_of(cell) is not Kind.TASK
+                    comment.auto_comment = "No response." if blank else None
+            gradebook.db.commit()
+        write_report(report, report_path(Path(resources["metadata"]["path"]), names["notebook"]))
+        return nb, resources
+
+    def _save_score(self, gradebook: Gradebook, names: Any, report: Report, grade_id: str | None) -> None:
+        """A person's score (`manual_score`) is never touched; it only asks for another look."""
+        grade = gradebook.find_grade(grade_id, names["notebook"], names["assignment"], names["student"])
+        found = report.cell(grade_id or "")
+        grade.auto_score = found.points if found is not None else None
+        grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None or bool(report.unreadable)
+
+
+class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]
+    """Turns an autograded notebook into what the student may see."""
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Replace the outputs of tests by verdicts and take out everything hidden."""
+        folder = Path(resources["metadata"]["path"])
+        show_verdicts(nb, read_report(report_path(folder, resources["nbgrader"]["notebook"])))
+        return nb, resources
+
+
+def _source_cells(notebook: Any) -> list[SourceCell]:
+    """The instructor's cells of a notebook of the gradebook."""
+    points = {cell.name: float(cell.max_score) for cell in (*notebook.grade_cells, *notebook.task_cells)}
+    grade, solution, task = (
+        {cell.name for cell in cells} for cells in (notebook.grade_cells, notebook.solution_cells, notebook.task_cells)
+    )
+    return [
+        SourceCell(
+            grade_id=cell.name,
+            cell_type=cell.cell_type,
+            source=cell.source,
+            checksum=cell.checksum,
+            grade=cell.name in grade,
+            solution=cell.name in solution,
+            task=cell.name in task,
+            locked=cell.locked,
+            points=points.get(cell.name),
+        )
+        for cell in notebook.source_cells
+    ]
+
+
+def _language(nb: nbformat.NotebookNode) -> str:
+    """The language of the notebook's kernel, lower case."""
+    spec = nb.metadata.get("kernelspec", {})
+    language = spec.get("language")
+    if not language and spec.get("name"):
+        try:
+            language = KernelSpecManager().get_kernel_spec(spec["name"]).language
+        except NoSuchKernel:
+            language = None
+    return (language or "python").lower()
+
+
+def _is_unchanged(cell: nbformat.NotebookNode) -> bool:
+    """Whether the student left a cell as it was released."""
+    return bool(cell.metadata.nbgrader.get("checksum") == compute_checksum(cell))
+
+
+def _unanswered(nb: nbformat.NotebookNode) -> Callable[[CellReport], CellReport]:
+    """Gives written answers that were left as released the verdict `missing` and no points, as nbgrader does."""
+    blank = {grade_id_of(cell) for cell in nb.cells if kind_of(cell) is Kind.ANSWER and _is_unchanged(cell)}
+
+    def settle(cell: CellReport) -> CellReport:
+        if cell.grade_id not in blank:
+            return cell
+        return replace(cell, verdict=Verdict.MISSING, points=0.0, message="No answer was given.")
+
+    return settle
+
+
+def _unread_cells(nb: nbformat.NotebookNode) -> tuple[CellReport, ...]:
+    score = Score(verdict=Verdict.MISSING, points=0.0, message="The notebook could not be read.")
+    graded = (cell for cell in nb.cells if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK))
+    return tuple(_cell_report(cell, score) for cell in graded)
+
+
+def _report_of_outputs(nb: nbformat.NotebookNode, names: Any, notes: Notes) -> Report:
+    cells = []
+    for cell in nb.cells:
+        if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
+            is_test = kind_of(cell) is Kind.TEST and cell.cell_type == "code"
+            cells.append(_cell_report(cell, _score_of_outputs(cell) if is_test else BY_HAND))
+    return Report(
+        cells=tuple(map(_unanswered(nb), cells)),
+        kernel=KernelReport(source="none"),
+        assignment=names["assignment"],
+        student=names["student"],
+        notebook=names["notebook"],
+        changes=notes.changes,
+        unreadable=notes.unreadable,
+    )
+
+
+def _score_of_outputs(cell: nbformat.NotebookNode) -> Score:
+    """The score of a test cell by the outputs it holds."""
+    value = None
+    for output in cell.outputs:
+        if output.output_type == "error":
+            return judge_error(output.get("ename", ""), output.get("evalue", ""))
+        if output.output_type == "execute_result":
+            text = output.get("data", {}).get("text/plain", "")
+            value = text if isinstance(text, str) else "".join(text)
+    return judge_value(value, points_of(cell))
+
+
+def _cell_report(cell: nbformat.NotebookNode, score: Score) -> CellReport:
+    return CellReport(
+        grade_id=grade_id_of(cell) or "",
+        verdict=score.verdict,
+        points=score.points,
+        max_points=points_of(cell),
+        message=score.message,
+    )

@@ -1,0 +1,44 @@
+"""What one submission may use. One object, units in the names.
+
+Runs: trusted side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from autograder.errors import ManifestError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one submission; each docstring says what the program experiences at the limit."""
+
+    cell_seconds: float = 60.0
+    """Wall seconds for one cell. Past it the cell is interrupted (KeyboardInterrupt) and its verdict is `timeout`."""
+    notebook_seconds: float = 600.0
+    """Wall seconds for all cells together. Past it the running cell is interrupted and the rest get `timeout`."""
+    interrupt_seconds: float = 5.0
+    """How long an interrupted cell may take to stop. Past it the kernel is killed and a fresh one goes on."""
+    start_seconds: float = 120.0
+    """How long a kernel may take to start. Past it the start counts as the grader's failure, not the student's."""
+    output_bytes: int = 1_000_000
+    """How much of one cell's output is kept. More is dropped as it arrives, with a notice; no points are lost."""
+    flood_bytes: int = 100_000_000
+    """How much one cell may print at all. Past it the cell is interrupted and its verdict is `output_limit`."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise ManifestError(f"limit {field.name} = {value!r} is not a number above 0")
+
+    def updated(self, changes: Mapping[str, Any], *, where: str) -> Limits:
+        """These limits with `changes` applied; `where` names their origin in the error for an unknown name."""
+        known = {field.name for field in fields(self)}
+        unknown = sorted(set(changes) - known)
+        if unknown:
+            raise ManifestError(f"{where}: unknown limit {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        return replace(self, **changes)

@@ -1,0 +1,110 @@
+"""Reads `assignments/<id>/assignment.toml`.
+
+Runs: trusted side.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import ManifestError
+from autograder.limits import Limits
+
+TRACKS = ("ml", "dl", "safety")
+DEVICES = ("cpu", "cuda")
+_REQUIRED = {"title": str, "track": str, "week": int, "due": str, "points": int, "device": str}
+_OPTIONAL = {"shared": list, "files": list, "limits": dict, "references": dict, "sha256": dict}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What staff say of one assignment."""
+
+    id: str
+    """The folder's name, and the name that nbgrader knows it by."""
+    folder: Path
+    title: str
+    track: str
+    """One of `TRACKS`."""
+    week: int
+    due: str
+    points: int
+    """Automatic points and points by hand together."""
+    device: str
+    """What grading needs: `cpu` or `cuda`."""
+    limits: Limits = field(default_factory=Limits)
+    shared: tuple[str, ...] = ()
+    """Files of `assignments/shared/` staged next to the notebook."""
+    files: tuple[str, ...] = ()
+    """Files of this folder staged next to the notebook."""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """Hex digest of each of `files`."""
+    references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Grade cell -> exercises whose reference version stands in for the student's while the cell runs."""
+
+    @property
+    def text_path(self) -> Path:
+        """The notebook as text: what people edit and review."""
+        return self.folder / f"{self.id}.py"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in `folder`.
+
+    Raises:
+        ManifestError: the file is missing, is not TOML, lacks a key, has an unknown one, or a value is impossible.
+    """
+    path = folder / "assignment.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ManifestError(f"{path}: no such file. Every folder in assignments/ needs a manifest.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: not valid TOML: {error}") from error
+    _check_keys(path, data)
+    for key, allowed in (("track", TRACKS), ("device", DEVICES)):
+        if data[key] not in allowed:
+            raise ManifestError(f"{path}: {key} = {data[key]!r} is not one of {', '.join(allowed)}")
+    for name in (*data.get("shared", ()), *data.get("files", ())):
+        _check_staged(path, name)
+    return Manifest(
+        id=folder.name,
+        folder=folder,
+        **{key: data[key] for key in _REQUIRED},
+        limits=Limits().updated(data.get("limits", {}), where=f"{path}, [limits]"),
+        shared=tuple(data.get("shared", ())),
+        files=tuple(data.get("files", ())),
+        sha256=data.get("sha256", {}),
+        references={cell: tuple(names) for cell, names in data.get("references", {}).items()},
+    )
+
+
+def read_manifests(assignments: Path) -> list[Manifest]:
+    """Every assignment in the folder `assignments`, sorted by id."""
+    if not assignments.is_dir():
+        raise ManifestError(f"{assignments}: no such folder. Run this in the course's root, or name it with --course.")
+    return [read_manifest(path.parent) for path in sorted(assignments.glob("*/assignment.toml"))]
+
+
+def _check_keys(path: Path, data: Mapping[str, Any]) -> None:
+    missing = sorted(set(_REQUIRED) - set(data))
+    if missing:
+        raise ManifestError(f"{path}: missing {', '.join(missing)}")
+    for key, value in data.items():
+        kind = _REQUIRED.get(key) or _OPTIONAL.get(key)
+        if kind is None:
+            raise ManifestError(f"{path}: unknown key {key!r}; known are {', '.join([*_REQUIRED, *_OPTIONAL])}")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ManifestError(f"{path}: {key} = {value!r} is not a {kind.__name__}")
+
+
+def _check_staged(path: Path, name: object) -> None:
+    """A staged file lands in what students get, so it must lie inside its folder and must not be a notebook or a mutant."""
+    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ManifestError(f"{path}: {name!r} is not a relative path inside the folder")
+    if Path(name).suffix == ".ipynb" or Path(name).parts[0] == "mutants":
+        raise ManifestError(f"{path}: {name!r} must not be staged: notebooks and mutants never leave this folder")

@@ -1,0 +1,99 @@
+"""Reads `mutants/<exercise>.toml`: wrong solutions with the tests they must fail, and correct ones that must pass.
+
+Runs: trusted side.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from autograder.cells import with_solution
+from autograder.errors import MutantError
+
+_KEYS = {
+    "mutant": {"name", "misconception", "replace", "with", "body", "fails"},
+    "alternative": {"name", "why", "replace", "with", "body"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One other solution of one exercise: wrong if `fails` names tests, a correct alternative if it names none."""
+
+    exercise: str
+    name: str
+    reason: str
+    """The misconception it stands for, or why it is correct."""
+    source: str
+    """The exercise's cell with the change applied."""
+    fails: tuple[str, ...]
+    """Exactly the test cells that must not give full points."""
+
+    @property
+    def is_alternative(self) -> bool:
+        """Whether it is a correct solution."""
+        return not self.fails
+
+
+def read_mutants(folder: Path, exercise: str, cell_source: str, tests: frozenset[str]) -> list[Mutant]:
+    """The mutants and alternatives of `exercise`, whose cell reads `cell_source`; none when there is no file.
+
+    Raises:
+        MutantError: the file is not TOML, or an entry is incomplete, changes nothing, or names an unknown test cell.
+    """
+    path = folder / "mutants" / f"{exercise}.toml"
+    if not path.is_file():
+        return []
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MutantError(f"{path}: not valid TOML: {error}") from error
+    unknown = sorted(set(data) - set(_KEYS))
+    if unknown:
+        raise MutantError(f"{path}: unknown table {', '.join(unknown)}; known are [[mutant]] and [[alternative]]")
+    found = []
+    for kind in _KEYS:
+        for entry in data.get(kind, []):
+            found.append(_read_entry(path, kind, entry, exercise, cell_source, tests))
+    names = [mutant.name for mutant in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MutantError(f"{path}: more than one entry is named {', '.join(twice)}")
+    return found
+
+
+def _read_entry(
+    path: Path, kind: str, entry: Mapping[str, Any], exercise: str, cell_source: str, tests: frozenset[str]
+) -> Mutant:
+    where = f"{path}, {kind} {entry.get('name', '(no name)')!r}"
+    unknown = sorted(set(entry) - _KEYS[kind])
+    if unknown:
+        raise MutantError(f"{where}: unknown key {', '.join(unknown)}")
+    reason = entry.get("misconception" if kind == "mutant" else "why")
+    if not entry.get("name") or not reason:
+        raise MutantError(f"{where}: needs a name and {'the misconception it stands for' if kind == 'mutant' else 'a why'}")
+    fails = tuple(entry.get("fails", ()))
+    if kind == "mutant" and not fails:
+        raise MutantError(f"{where}: must name the test cells it fails; a solution that fails none is an [[alternative]]")
+    missing = sorted(set(fails) - tests)
+    if missing:
+        raise MutantError(f"{where}: fails names {', '.join(missing)}, which is no test cell of the notebook")
+    source = _changed(where, entry, cell_source)
+    return Mutant(exercise=exercise, name=entry["name"], reason=reason, source=source, fails=fails)
+
+
+def _changed(where: str, entry: Mapping[str, Any], cell_source: str) -> str:
+    if "body" in entry:
+        return with_solution(cell_source, entry["body"])
+    if "replace" not in entry or "with" not in entry:
+        raise MutantError(f"{where}: needs either `body`, or `replace` and `with`")
+    times = cell_source.count(entry["replace"])
+    if times != 1:
+        raise MutantError(
+            f"{where}: the text to replace, {entry['replace']!r}, occurs {times} times in the exercise's cell, not once"
+        )
+    return cell_source.replace(entry["replace"], entry["with"])
