@@ -8,6 +8,7 @@ Runs: trusted side.
     │   └── BuildConflict        text and notebook were both edited; building would lose one of them
     ├── MutantError              a mutants/*.toml file says something impossible
     ├── KernelStartError         a kernel did not start (our fault, never the student's)
+    ├── WrongNotebook            a submitted notebook belongs to another assignment
     └── UnreadableSubmission     a submitted file is not a notebook that can be graded
 
 What a submission *does* (a wrong answer, a crash, an endless loop) is a `Verdict`, not an error.
@@ -41,6 +42,10 @@ class MutantError(AutograderError):
 
 class KernelStartError(AutograderError):
     """A kernel could not be started. Never the student's fault."""
+
+
+class WrongNotebook(AutograderError):
+    """A submitted notebook holds graded cells, but none of the assignment's."""
 
 
 class UnreadableSubmission(AutograderError):

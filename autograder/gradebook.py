@@ -42,7 +42,7 @@ from traitlets.config import Config
 
 from autograder.cells import Kind, grade_id_of, kind_of, points_of
 from autograder.engine import run_with_papermill
-from autograder.errors import UnreadableSubmission
+from autograder.errors import KernelStartError, UnreadableSubmission
 from autograder.examiner import CandidateExaminer
 from autograder.feedback import show_verdicts, unreadable_notebook
 from autograder.kernel import ColdKernels
@@ -201,7 +201,9 @@ class Grade(Execute):  # type: ignore[misc]
         """Run `nb` and leave the report in the resources."""
         names = resources["nbgrader"]
         notes = self.parent.notes(resources)
-        language = _language(nb)
+        kernel_name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
+        kernel_name = "python3" if kernel_name == "python" else kernel_name  # as jupyter_client reads it
+        language = _language(nb, kernel_name)
         if notes.unreadable:
             report = Report(cells=_unread_cells(nb), kernel=KernelReport(source="none"), unreadable=notes.unreadable)
         elif language != "python":
@@ -214,7 +216,7 @@ class Grade(Execute):  # type: ignore[misc]
                 examiner=CandidateExaminer(),
                 limits=self._limits(names["assignment"]),
                 folder=Path(resources["metadata"]["path"]),
-                kernel_name=nb.metadata.get("kernelspec", {}).get("name") or "python3",
+                kernel_name=kernel_name,
             )
         report = replace(
             report,
@@ -245,17 +247,12 @@ class Grade(Execute):  # type: ignore[misc]
             nb, resources = super().preprocess(nb, resources, km)
         except DeadKernelError:
             incidents = (Incident(where="notebook", what="kernel", detail="the kernel died"),)
-        except NoSuchKernel as error:
-            incidents = (Incident(where="kernel", what="internal", detail=f"no kernel named {error.name!r} on this machine"),)
         cells = []
         for cell in nb.cells:
             if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
                 score = BY_HAND if cell.cell_type != "code" or kind_of(cell) is not Kind.TEST else _score_of_outputs(cell)
                 if incidents and cell.cell_type == "code" and cell.get("execution_count") is None:
-                    verdict = Verdict.INTERNAL if incidents[0].what == "internal" else Verdict.CRASHED
-                    score = Score(
-                        verdict=verdict, points=None if verdict.needs_human else 0.0, message=f"Not run: {incidents[0].detail}."
-                    )
+                    score = Score(verdict=Verdict.CRASHED, points=0.0, message="Not run: the kernel died.")
                 cells.append(_cell_report(cell, score))
         return nb, resources, Report(cells=tuple(cells), kernel=KernelReport(source=_SKIPPED_BY, starts=1), incidents=incidents)
 
@@ -322,16 +319,20 @@ def _source_cells(notebook: Any) -> list[SourceCell]:
     ]
 
 
-def _language(nb: nbformat.NotebookNode) -> str:
-    """The language of the notebook's kernel, lower case."""
-    spec = nb.metadata.get("kernelspec", {})
-    language = spec.get("language")
-    if not language and spec.get("name"):
-        try:
-            language = KernelSpecManager().get_kernel_spec(spec["name"]).language
-        except NoSuchKernel:
-            language = None
-    return (language or "python").lower()
+def _language(nb: nbformat.NotebookNode, kernel_name: str) -> str:
+    """The language of the notebook's kernel, lower case.
+
+    Raises:
+        KernelStartError: this machine has no such kernel; nothing is graded, and nothing is held against the student.
+    """
+    try:
+        spec = KernelSpecManager().get_kernel_spec(kernel_name)
+    except NoSuchKernel as error:
+        raise KernelStartError(
+            f"no kernel named {kernel_name!r} on this machine, which the notebook asks for. Nothing was graded. "
+            "`jupyter kernelspec list` shows the kernels there are; install the missing one and grade again."
+        ) from error
+    return str(nb.metadata.get("kernelspec", {}).get("language") or spec.language or "python").lower()
 
 
 def _is_unchanged(cell: nbformat.NotebookNode) -> bool:

@@ -191,6 +191,9 @@ class JupyterKernel:
                 message = _receive(shell, request)
                 if message is not None:
                     reply = message["content"]
+                    if _leaves(reply):
+                        self._stop("died: the notebook called exit()")
+                        return Ending.DIED, {}
                     deadline = min(deadline, time.monotonic() + _IDLE_SECONDS)
             if not events and not self._manager.is_alive():
                 self._stop(self._death())
@@ -252,6 +255,12 @@ def _receive(channel: Any, request: str) -> dict[str, Any] | None:
 
 def _is_idle(message: dict[str, Any]) -> bool:
     return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == "idle")
+
+
+def _leaves(reply: dict[str, Any]) -> bool:
+    """Whether the cell called `exit()`: the kernel ends a moment later, and what still runs until then would be chance."""
+    payload = reply.get("payload")
+    return isinstance(payload, list) and any(isinstance(item, dict) and item.get("source") == "ask_exit" for item in payload)
 
 
 def _is_text_list(value: Any) -> bool:

@@ -34,7 +34,7 @@ def read_submission(path: Path) -> nbformat.NotebookNode:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nbformat warns of what the next lines mend
             nb: nbformat.NotebookNode = nbformat.v4.upgrade(nbformat.convert(nbformat.reader.reads(json.dumps(data)), 4))
-            _unique_cell_ids(nb)
+            _unique_cell_ids(nb, has_ids=data.get("nbformat") == 4 and (data.get("nbformat_minor") or 0) >= 5)
             nbformat.validate(nb)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableSubmission.of(path, f"it is JSON, but not a notebook ({_first_line(error)})", _AGAIN) from error
@@ -107,11 +107,14 @@ def _check_version(path: Path, data: dict[str, Any]) -> None:
         raise UnreadableSubmission.of(path, f"its format version is {major}, too old to convert", _AGAIN)
 
 
-def _unique_cell_ids(nb: nbformat.NotebookNode) -> None:
-    """Give every cell a valid id of its own; copies made with an editor share theirs."""
+def _unique_cell_ids(nb: nbformat.NotebookNode, *, has_ids: bool) -> None:
+    """Give every cell a valid id of its own: copies made with an editor share theirs, and old formats have none.
+
+    The ids that nbformat makes up are random; these are the same each time.
+    """
     seen: set[str] = set()
     for index, cell in enumerate(nb.cells):
-        if not isinstance(cell.get("id"), str) or cell.id in seen:
+        if not has_ids or not isinstance(cell.get("id"), str) or cell.id in seen:
             cell["id"] = f"submitted-{index}"
         seen.add(cell.id)
 

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 
 from autograder.cells import grade_id_of, metadata_of, released_source
+from autograder.errors import WrongNotebook
 from autograder.report import Change
 
 _FLAGS = ("grade", "solution", "task", "locked")
@@ -57,8 +58,12 @@ def restore(nb: nbformat.NotebookNode, sources: Sequence[SourceCell], *, reorder
     """Put `sources` back into `nb`, in place; what was changed comes back.
 
     `sources` are in the instructor's order; with `reorder` the submission's cells are brought into it.
+
+    Raises:
+        WrongNotebook: the submission has assignment cells, but none of `sources`.
     """
     known = {source.grade_id: source for source in sources}
+    _refuse_another_assignment(nb, known)
     changes = _drop_foreign_metadata(nb, known)
     for cell in nb.cells:
         grade_id = grade_id_of(cell)
@@ -67,6 +72,16 @@ def restore(nb: nbformat.NotebookNode, sources: Sequence[SourceCell], *, reorder
     if reorder:
         changes += _reorder(nb, [source.grade_id for source in sources])
     return changes + _add_missing(nb, sources)
+
+
+def _refuse_another_assignment(nb: nbformat.NotebookNode, known: dict[str, SourceCell]) -> None:
+    claimed = [cell for cell in nb.cells if any(metadata_of(cell).get(flag) is True for flag in _FLAGS)]
+    if claimed and not any(grade_id_of(cell) in known for cell in claimed):
+        names = ", ".join(sorted({str(grade_id_of(cell)) for cell in claimed})[:3])
+        raise WrongNotebook(
+            f"it holds {len(claimed)} assignment cells ({names}, ...), and none of this assignment's: probably a notebook of "
+            "another assignment under this name. Nothing was graded; ask the student for the right file."
+        )
 
 
 def _drop_foreign_metadata(nb: nbformat.NotebookNode, known: dict[str, SourceCell]) -> list[Change]:

@@ -15,7 +15,15 @@ TWO_LINES = "from autograder import configure\n\nc = get_config()\nconfigure(c)\
 
 
 def _cell(source: str, grade_id: str, *, markdown: bool = False, **flags: Any) -> nbformat.NotebookNode:
-    metadata = {"grade": False, "grade_id": grade_id, "locked": False, "schema_version": 3, "solution": False, "task": False, **flags}
+    metadata = {
+        "grade": False,
+        "grade_id": grade_id,
+        "locked": False,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+        **flags,
+    }
     make = nbformat.v4.new_markdown_cell if markdown else nbformat.v4.new_code_cell
     cell: nbformat.NotebookNode = make(source, metadata={"nbgrader": metadata})
     return cell
@@ -43,7 +51,7 @@ def exercise(grade_id: str, source: str) -> nbformat.NotebookNode:
     return _cell(source, grade_id, solution=True)
 
 
-def test(grade_id: str, source: str, points: float = 1) -> nbformat.NotebookNode:
+def graded(grade_id: str, source: str, points: float = 1) -> nbformat.NotebookNode:
     """A cell of automatic tests."""
     return _cell(source, grade_id, grade=True, locked=True, points=points)
 
@@ -85,7 +93,8 @@ class Course:
         nbformat.write(nb, path)
         done = self.nbgrader("generate_assignment", assignment)
         assert done.returncode == 0, done.stderr
-        return nbformat.read(self.root / "release" / assignment / f"{assignment}.ipynb", as_version=4)
+        released: nbformat.NotebookNode = nbformat.read(self.root / "release" / assignment / f"{assignment}.ipynb", as_version=4)
+        return released
 
     def submit(self, student: str, assignment: str, content: nbformat.NotebookNode | bytes) -> Path:
         """Put a submission where nbgrader collects them; the notebook's path."""
@@ -111,5 +120,11 @@ def run(command: Sequence[str], folder: Path, **environment: str) -> subprocess.
     """Run `command` in `folder`, with this Python's commands first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True, timeout=280, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
     )

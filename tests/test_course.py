@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
@@ -23,19 +23,19 @@ SOURCE = make.notebook(
     make.text("# Doubling"),
     make.given("setup", "import warnings"),
     make.exercise("double", "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"),
-    make.test(
+    make.graded(
         "test_double",
         "assert double(2) == 4, 'two doubled'\n### BEGIN HIDDEN TESTS\n"
         f"secret = '{SECRET}'\nassert double(7) == 14, 'Exercise 1: other numbers'\n### END HIDDEN TESTS",
         points=3,
     ),
     make.exercise("triple", "def triple(x):\n    ### BEGIN SOLUTION\n    return 3 * x\n    ### END SOLUTION"),
-    make.test(
+    make.graded(
         "test_triple",
-        "assert triple(2) == 6\n### BEGIN HIDDEN TESTS\nassert triple(7) == 21, 'Exercise 2: other numbers'\n### END HIDDEN TESTS",
+        "assert triple(2) == 6\n### BEGIN HIDDEN TESTS\nassert triple(7) == 21, 'Exercise 2'\n### END HIDDEN TESTS",
         points=2,
     ),
-    make.test("partial", "triple(1)\n### BEGIN HIDDEN TESTS\ntriple(1) / 2\n### END HIDDEN TESTS", points=4),
+    make.graded("partial", "triple(1)\n### BEGIN HIDDEN TESTS\ntriple(1) / 2\n### END HIDDEN TESTS", points=4),
     make.given("question", "Why?\n\n=== BEGIN MARK SCHEME ===\nrubric-4712\n=== END MARK SCHEME ===", markdown=True),
     make.answer("why", "model answer", points=5),
 )
@@ -72,13 +72,13 @@ def _forged(released: nbformat.NotebookNode) -> nbformat.NotebookNode:
     by_id["partial"].metadata["nbgrader"]["solution"] = True
     nb.cells.remove(by_id["test_triple"])
     nb.cells.insert(0, nb.cells.pop(nb.cells.index(by_id["partial"])))
-    nb.cells.append(make.test("double", "copy of an exercise"))
-    nb.cells.append(make.test("invented", "100", points=100))
+    nb.cells.append(make.graded("double", "copy of an exercise"))
+    nb.cells.append(make.graded("invented", "100", points=100))
     return nb
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
     """Everybody's submission, graded in one run, and feedback for all."""
     course = make.Course(tmp_path_factory.mktemp("course"), make.TWO_LINES + "c.Execute.timeout = 4\n")
     released = course.release("ps1", SOURCE)
@@ -88,12 +88,18 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         course.submit(student, "ps1", make.replaced(released, {**right, **changes}))
 
     hand_in("right")
-    hand_in("warns", double="import sys\ndef double(x):\n    warnings.warn('deprecated')\n    print('x', file=sys.stderr)\n    return 2 * x")
+    hand_in(
+        "warns",
+        double="import sys\ndef double(x):\n    warnings.warn('deprecated')\n    print('x', file=sys.stderr)\n    return 2 * x",
+    )
     hand_in("wrong", double="def double(x):\n    return x + 2")
     hand_in("nan", triple="def triple(x):\n    return 3 * x if x > 1 else float('nan')")
     hand_in("infinite", triple="def triple(x):\n    return 3 * x if x > 1 else float('inf')")
     hand_in("negative", triple="def triple(x):\n    return 3 * x if x > 1 else -5")
-    hand_in("words", triple="class W(str):\n    __truediv__ = lambda s, o: 'full marks'\ndef triple(x):\n    return 3 * x if x > 1 else W()")
+    hand_in(
+        "words",
+        triple="class W(str):\n    __truediv__ = lambda s, o: 'full marks'\ndef triple(x):\n    return 3 * x if x > 1 else W()",
+    )
     hand_in("too_large", triple="def triple(x):\n    return 3 * x if x > 1 else 1e9")
     hand_in("exits", triple="import os\ndef triple(x):\n    os._exit(0)")
     hand_in("sys_exits", triple="import sys\ndef triple(x):\n    sys.exit()")
@@ -125,7 +131,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
     done = course.nbgrader("autograde", "ps1")
     feedback = course.nbgrader("generate_feedback", "ps1")
     assert feedback.returncode == 0, feedback.stderr
-    yield Class(course, released, done.returncode, done.stderr)
+    return Class(course, released, done.returncode, done.stderr)
 
 
 def _as_version_3(content: bytes) -> bytes:
@@ -167,7 +173,9 @@ def test_wrong_solution_fails_the_test_that_sees_it_and_only_that(graded: Class)
         ("too_large", 4, Verdict.PASSED, "at most 4"),
     ],
 )
-def test_partial_score_is_finite_and_within_bounds(graded: Class, student: str, points: float, verdict: Verdict, said: str) -> None:
+def test_partial_score_is_finite_and_within_bounds(
+    graded: Class, student: str, points: float, verdict: Verdict, said: str
+) -> None:
     cell = graded.report(student).cell("partial")
     assert cell is not None
     assert (cell.points, cell.verdict) == (points, verdict)
@@ -300,8 +308,6 @@ def test_export_gives_every_student_a_row(graded: Class) -> None:
 
 
 def test_reports_follow_the_schema(graded: Class) -> None:
-    import jsonschema
-
     schema = json.loads((Path(__file__).parents[1] / "autograder" / "report.schema.json").read_text())
     for path in sorted(graded.course.root.glob("autograded/*/ps1/ps1.report.json")):
         jsonschema.validate(json.loads(path.read_text()), schema)

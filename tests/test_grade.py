@@ -1,0 +1,174 @@
+"""How one notebook is run: time, output, dead kernels, and our own failures. Real kernels throughout."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder import kernel as kernel_module
+from autograder.errors import KernelStartError
+from autograder.examiner import CandidateExaminer
+from autograder.grade import grade_notebook
+from autograder.kernel import ColdKernels, Ending, Kernel, KernelSource
+from autograder.limits import Limits
+from autograder.outputs import Outputs
+from autograder.report import Report
+from autograder.verdict import Verdict
+from tests import make
+
+LIMITS = Limits(cell_seconds=3, notebook_seconds=60, interrupt_seconds=1)
+IGNORES = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
+
+
+def grade(
+    folder: Path, *cells: nbformat.NotebookNode, limits: Limits = LIMITS, kernels: KernelSource | None = None
+) -> tuple[Report, nbformat.NotebookNode]:
+    nb = make.notebook(*cells)
+    report = grade_notebook(nb, kernels=kernels or ColdKernels(), examiner=CandidateExaminer(), limits=limits, folder=folder)
+    return report, nb
+
+
+def verdicts(report: Report) -> dict[str, Verdict]:
+    return {cell.grade_id: cell.verdict for cell in report.cells}
+
+
+def test_kernel_that_ignores_interrupts_is_replaced_and_earlier_cells_are_there_again(tmp_path: Path) -> None:
+    report, _ = grade(
+        tmp_path,
+        make.code("x = 5"),
+        make.code("y = 1 / 0"),
+        make.graded("before", "assert x == 5"),
+        make.exercise("loops", IGNORES),
+        make.graded("after", "assert x == 5"),
+        make.graded("also", "assert 'loops' not in globals()"),
+    )
+    assert verdicts(report) == {"before": Verdict.PASSED, "after": Verdict.PASSED, "also": Verdict.PASSED}
+    assert report.kernel.starts == 2
+    assert [(incident.where, incident.what) for incident in report.incidents] == [("loops", "timeout"), ("loops", "kernel")]
+
+
+def test_test_cell_over_its_time_is_a_timeout_and_the_next_is_judged(tmp_path: Path) -> None:
+    report, _ = grade(tmp_path, make.graded("slow", "import time; time.sleep(30)"), make.graded("quick", "assert True"))
+    assert verdicts(report) == {"slow": Verdict.TIMEOUT, "quick": Verdict.PASSED}
+    assert report.kernel.starts == 1
+
+
+def test_notebook_over_its_time_stops_and_the_rest_is_timeout(tmp_path: Path) -> None:
+    cells = [make.graded(f"t{i}", "import time; time.sleep(1)") for i in range(6)]
+    began = time.monotonic()
+    report, _ = grade(tmp_path, *cells, limits=replace(LIMITS, notebook_seconds=2.5))
+    assert list(verdicts(report).values()) == [Verdict.PASSED] * 2 + [Verdict.TIMEOUT] * 4
+    assert "used up" in report.cells[-1].message
+    assert time.monotonic() - began < 20
+
+
+def test_long_output_is_cut_and_costs_nothing(tmp_path: Path) -> None:
+    report, nb = grade(
+        tmp_path,
+        make.graded("talks", "for i in range(2000): print('x' * 1000)"),
+        limits=replace(LIMITS, output_bytes=10_000),
+    )
+    assert verdicts(report) == {"talks": Verdict.PASSED}
+    text = "".join(output.text for output in nb.cells[0].outputs)
+    assert len(text) < 12_000
+    assert "output cut here" in text
+
+
+def test_endless_output_is_stopped_long_before_the_time_is_up(tmp_path: Path) -> None:
+    report, nb = grade(
+        tmp_path,
+        make.graded("floods", "while True: print('x' * 10_000)"),
+        make.graded("after", "assert True"),
+        limits=replace(LIMITS, cell_seconds=120, output_bytes=10_000, flood_bytes=5_000_000),
+    )
+    assert verdicts(report) == {"floods": Verdict.OUTPUT_LIMIT, "after": Verdict.PASSED}
+    assert report.cells[0].seconds < 60
+    assert len(nbformat.writes(nb)) < 100_000
+
+
+def test_one_giant_message_is_refused_and_the_notebook_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_module, "_MESSAGE_BYTES", 1_000_000)
+    report, nb = grade(
+        tmp_path,
+        make.code("from IPython.display import display\ndisplay({'text/plain': 'x' * 5_000_000}, raw=True)"),
+        make.graded("after", "print('seen')\nassert True"),
+    )
+    assert verdicts(report) == {"after": Verdict.PASSED}
+    assert len(nbformat.writes(nb)) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("source", "end"),
+    [
+        ("import os; os._exit(7)", "exited with status 7"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+        ("exit()", "died"),
+    ],
+)
+def test_dead_kernel_names_its_end_and_crashes_the_rest(tmp_path: Path, source: str, end: str) -> None:
+    report, _ = grade(tmp_path, make.graded("before", "assert True"), make.code(source), make.graded("after", "assert True"))
+    assert verdicts(report) == {"before": Verdict.PASSED, "after": Verdict.CRASHED}
+    assert end in report.kernel.end
+    assert "cell 2" in report.cells[1].message
+
+
+def test_memory_error_has_a_verdict_of_its_own(tmp_path: Path) -> None:
+    report, _ = grade(tmp_path, make.graded("hungry", "x = bytes(1 << 60)"))
+    assert verdicts(report) == {"hungry": Verdict.MEMORY}
+
+
+def test_input_does_not_wait_for_a_keyboard(tmp_path: Path) -> None:
+    report, _ = grade(tmp_path, make.graded("asks", "input('name? ')"))
+    assert verdicts(report) == {"asks": Verdict.ERROR}
+    assert report.cells[0].seconds < 2
+
+
+class _Broken:
+    """A source whose first `failures` starts fail."""
+
+    name = "broken"
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    def start(self, kernel_name: str, folder: Path, limits: Limits) -> Kernel:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise KernelStartError("no kernel today")
+        return ColdKernels().start(kernel_name, folder, limits)
+
+
+def test_our_own_failure_is_never_a_zero(tmp_path: Path) -> None:
+    report, _ = grade(tmp_path, make.code("x = 1"), make.graded("t", "assert True"), kernels=_Broken(99))
+    assert verdicts(report) == {"t": Verdict.INTERNAL}
+    assert report.cells[0].points is None
+    assert report.needs_attention
+
+
+def test_start_that_fails_once_is_tried_again(tmp_path: Path) -> None:
+    report, _ = grade(tmp_path, make.graded("t", "assert True"), kernels=_Broken(1))
+    assert verdicts(report) == {"t": Verdict.PASSED}
+
+
+def test_unknown_kernel_is_our_failure_and_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(KernelStartError, match="kernelspec list"):
+        ColdKernels().start("no-such-kernel", tmp_path, LIMITS)
+
+
+def test_nothing_stays_behind(tmp_path: Path) -> None:
+    kernel = ColdKernels().start("python3", tmp_path, LIMITS)
+    outputs = Outputs(1000, 10_000)
+    assert kernel.execute("import os; print(os.getpid(), os.getcwd())", outputs, seconds=5).ending is Ending.OK
+    pid, folder = outputs.items[0].text.split()
+    assert folder == str(tmp_path)
+    kernel.close()
+    kernel.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+    assert not kernel.alive
