@@ -29,6 +29,11 @@ from autograder.manifest import Manifest
 _FORMAT = {"extension": ".py", "format_name": "percent"}
 _KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 _CELL_METADATA = ("nbgrader", "tags")
+_NEW_CELL = {
+    "code": nbformat.v4.new_code_cell,
+    "markdown": nbformat.v4.new_markdown_cell,
+    "raw": nbformat.v4.new_raw_cell,
+}
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -179,7 +184,8 @@ def _serialised(cells: list[nbformat.NotebookNode]) -> str:
 
 def _bare_cells(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
     """Copies with stable ids (the grade id, or a number after the last one), no outputs, and only our metadata."""
-    bare = []
+    bare: list[nbformat.NotebookNode] = []
+    taken: set[str] = set()
     anchor, count = "start", 0
     for cell in cells:
         grade_id = grade_id_of(cell)
@@ -188,12 +194,10 @@ def _bare_cells(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNod
         else:
             count += 1
         name = anchor if count == 0 else f"{anchor[:58]}-{count}"
-        new = {
-            "code": nbformat.v4.new_code_cell,
-            "markdown": nbformat.v4.new_markdown_cell,
-            "raw": nbformat.v4.new_raw_cell,
-        }[cell.cell_type]
-        copy = new(source=cell.source, id=name if _CELL_ID.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:12])
+        if not _CELL_ID.fullmatch(name) or name in taken:
+            name = hashlib.sha256(f"{name} {len(bare)}".encode()).hexdigest()[:12]
+        taken.add(name)
+        copy = _NEW_CELL[cell.cell_type](source=cell.source, id=name)
         copy.metadata = nbformat.from_dict({key: cell.metadata[key] for key in _CELL_METADATA if key in cell.metadata})
         bare.append(copy)
     return bare

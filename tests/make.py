@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,15 +116,17 @@ class Course:
         return (self.root / "feedback" / student / assignment / f"{assignment}.html").read_text()
 
 
-def run(command: Sequence[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    command: Sequence[str], folder: Path, *, seconds: float = 280, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `command` in `folder`, with this Python's commands first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": path, **environment},
+        env={**os.environ, "PATH": path, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=seconds,
         check=False,
     )

@@ -1,0 +1,115 @@
+"""Proving: what holds is said to hold, and each way of not holding is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.build import build
+from autograder.check import CheckReport, check
+from autograder.errors import MutantError
+from autograder.manifest import read_manifest
+from tests.assignment import MUTANTS, write_assignment
+
+
+def proven(root: Path, edit: Callable[[str], str] = lambda text: text) -> CheckReport:
+    """The report on the tiny assignment, with its text changed by `edit`."""
+    folder = write_assignment(root).folder
+    path = folder / "w1_means.py"
+    path.write_text(edit(path.read_text()))
+    manifest = read_manifest(folder)
+    build(manifest, root / "source")
+    return check(manifest, root / "source")
+
+
+def rewrite_mutants(root: Path, exercise: str, text: str) -> CheckReport:
+    manifest = write_assignment(root)
+    (manifest.folder / "mutants" / f"{exercise}.toml").write_text(text)
+    build(manifest, root / "source")
+    return check(manifest, root / "source")
+
+
+def test_good_assignment_holds(tmp_path: Path) -> None:
+    report = proven(tmp_path)
+    assert report.problems == ()
+    assert {result.mutant.name: result.failed for result in report.mutants} == {
+        "no_check": ("test_mean_empty",),
+        "sum_only": ("test_mean", "test_mean_empty"),
+        "endless": ("test_mean", "test_mean_empty"),
+        "loop": (),
+        "range": ("test_spread",),
+    }
+    assert report.holds
+    assert report.test_cells == 3
+
+
+def test_a_mistake_is_not_punished_twice_because_the_reference_stands_in(tmp_path: Path) -> None:
+    report = proven(tmp_path)
+    sum_only = next(result for result in report.mutants if result.mutant.name == "sum_only")
+    assert "test_spread" not in sum_only.failed  # spread calls mean; [references] names it
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("return sum(values) / len(values)", "return sum(values)", "reference: test_mean raised AssertionError"),
+        ('assert mean([1.0, 3.0]) == 2.0, "Exercise 1: two values"\n', "", "test cell test_mean has no visible part"),
+        ('"points": 5', '"points": 6', "the cells are worth 11 points, the manifest says 10"),
+        ('"grade_id": "spread"', '"grade_id": "mean"', "grade id mean is used more than once"),
+        (' tags=["parameters"]', "", "no cell is tagged `parameters`"),
+        ("SEED = 0", "SEED = 0\nprint(mean([1.0]))", "release: parameters raises NameError"),
+    ],
+)
+def test_each_fault_is_named(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    report = proven(tmp_path, lambda text: text.replace(old, new))
+    assert any(found.startswith(problem) for found in report.problems), report.problems
+    assert not report.holds
+
+
+def test_blank_that_earns_points_is_found(tmp_path: Path) -> None:
+    report = proven(
+        tmp_path,
+        lambda text: text.replace("assert spread([1.0, 3.0]) == 1.0", "assert callable(spread)").replace(
+            "assert spread([0.0", "assert callable(spread) or spread([0.0"
+        ),
+    )
+    assert "blank: test_spread gives points" in report.problems
+
+
+def test_survivor_is_found(tmp_path: Path) -> None:
+    report = proven(
+        tmp_path,
+        lambda text: text.replace("assert spread([1.0, 3.0]) == 1.0", "assert spread([1.0, 3.0])").replace(
+            "assert spread([0.0, 0.0, 6.0]) == 4.0", "assert spread([0.0, 6.0])"
+        ),
+    )
+    assert not report.holds
+    assert [result.failed for result in report.mutants if result.mutant.name == "range"] == [()]
+
+
+def test_exercise_without_mutants_is_a_problem(tmp_path: Path) -> None:
+    report = rewrite_mutants(tmp_path, "spread", "")
+    assert report.problems == ("exercise spread has no mutant: nothing shows that its tests can fail",)
+
+
+def test_mutant_that_kills_python_is_caught_by_every_test_that_can_see_it(tmp_path: Path) -> None:
+    text = MUTANTS["spread"].replace('with = "max(values) - min(values)"', "with = \"__import__('os')._exit(1)\"")
+    assert rewrite_mutants(tmp_path, "spread", text).holds
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "range"', "", "needs a name"),
+        ('"test_spread"', '"test_nothing"', "no test cell"),
+        ('fails = ["test_spread"]', "", "must name the test cells"),
+        ("max(abs(value - mean(values)) for value in values)", "nowhere", "occurs 0 times"),
+        ("with =", "wth =", "unknown key wth"),
+        ("[[mutant]]", "[[mutants]]", "unknown table mutants"),
+    ],
+)
+def test_impossible_mutant_file_says_what_is_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(MutantError, match=said):
+        rewrite_mutants(tmp_path, "spread", MUTANTS["spread"].replace(old, new))

@@ -1,0 +1,122 @@
+"""Courses we have never seen adopt the grader with two lines: nbgrader's documentation course, other languages, the API."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import nbgrader
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder.report import read_report
+from tests import make
+
+DOCUMENTATION = Path(nbgrader.__file__).parent / "docs" / "source" / "user_guide"
+
+
+def _documentation_course(root: Path, config: str) -> make.Course:
+    course = make.Course(root, config)
+    shutil.copytree(DOCUMENTATION / "source" / "ps1", root / "source" / "ps1")
+    shutil.copyfile(DOCUMENTATION / "source" / "header.ipynb", root / "source" / "header.ipynb")
+    for student in ("bitdiddle", "hacker"):
+        shutil.copytree(DOCUMENTATION / "submitted" / student / "ps1", root / "submitted" / student / "ps1")
+    for command in ("generate_assignment", "autograde", "generate_feedback"):
+        done = course.nbgrader(command, "ps1")
+        assert done.returncode == 0, done.stderr
+    return course
+
+
+def _scores(course: make.Course) -> dict[tuple[str, str, str], float | None]:
+    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+        return {
+            (submission.student.id, notebook.name, grade.name): grade.auto_score
+            for submission in gradebook.assignment_submissions("ps1")
+            for notebook in submission.notebooks
+            for grade in notebook.grades
+        }
+
+
+def test_nbgraders_documentation_course_gets_the_scores_that_nbgrader_gives(tmp_path: Path) -> None:
+    stock = _scores(_documentation_course(tmp_path / "stock", ""))
+    ours = _scores(_documentation_course(tmp_path / "ours", make.TWO_LINES))
+    assert len(ours) == 18
+    assert ours == stock
+
+
+def test_notebook_in_another_language_is_run_by_nbgrader_with_a_notice(tmp_path: Path) -> None:
+    kernels = tmp_path / "jupyter" / "kernels" / "pretend-r"
+    kernels.mkdir(parents=True)
+    spec = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "R", "language": "R"}
+    (kernels / "kernel.json").write_text(json.dumps(spec))
+    course = make.Course(tmp_path / "course")
+    source = make.notebook(
+        make.exercise("f", "f = 1"), make.graded("good", "f"), make.graded("bad", "1 / 0"), language="R", kernel="pretend-r"
+    )
+    environment = {"JUPYTER_PATH": str(tmp_path / "jupyter")}
+    (course.root / "source" / "ps1").mkdir(parents=True)
+    (course.root / "source" / "ps1" / "ps1.ipynb").write_text(json.dumps(source))
+    course.submit("ana", "ps1", make.replaced(source, {"f": "f = 1"}))
+    for command in ("generate_assignment", "autograde"):
+        done = make.run([sys.executable, "-m", "nbgrader", command, "ps1"], course.root, environment=environment)
+        assert done.returncode == 0, done.stderr
+    assert "ps1 is in r: nbgrader runs it itself" in done.stderr
+    report = read_report(course.autograded("ana", "ps1", ".report.json"))
+    assert report is not None
+    assert report.kernel.source == "nbgrader"
+    assert [(cell.grade_id, cell.verdict.value, cell.points) for cell in report.cells] == [
+        ("good", "passed", 1),
+        ("bad", "error", 0),
+    ]
+
+
+SOURCE = make.notebook(
+    make.exercise("f", "### BEGIN SOLUTION\nf = 1\n### END SOLUTION"),
+    make.graded("t", "assert f\n### BEGIN HIDDEN TESTS\nassert f == 1\n### END HIDDEN TESTS"),
+)
+API = """
+import json, sys
+from traitlets.config import Config
+from nbgrader.apps import NbGraderAPI, NbGrader
+app = NbGrader()
+app.initialize([])
+api = NbGraderAPI(config=app.config)
+results = [api.autograde("ps1", student) for student in ("good", "broken")]
+results.append(api.generate_feedback("ps1"))
+print("RESULT" + json.dumps(results))
+"""
+
+
+@pytest.fixture
+def two_students(tmp_path: Path) -> make.Course:
+    course = make.Course(tmp_path / "course")
+    released = course.release("ps1", SOURCE)
+    course.submit("good", "ps1", make.replaced(released, {"f": "f = 1"}))
+    course.submit("broken", "ps1", b"not json")
+    return course
+
+
+def test_python_api_grades_with_us(two_students: make.Course) -> None:
+    done = make.run([sys.executable, "-c", API], two_students.root)
+    line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT")), None)
+    assert line is not None, done.stderr
+    good, broken, feedback = json.loads(line.removeprefix("RESULT"))
+    assert good["success"], good
+    assert not broken["success"]
+    assert "could not be read" in broken["log"]
+    assert feedback["success"], feedback
+    report = read_report(two_students.autograded("good", "ps1", ".report.json"))
+    assert report is not None
+    assert report.score == 1
+    assert "not JSON" in two_students.feedback("broken", "ps1")
+
+
+def test_course_whose_notebook_belongs_to_another_assignment_is_left_ungraded(two_students: make.Course) -> None:
+    other = make.notebook(make.exercise("g", "g = 1"), make.graded("u", "assert g"))
+    two_students.submit("mixed_up", "ps1", other)
+    done = two_students.nbgrader("autograde", "ps1", "--student", "mixed_up")
+    assert done.returncode == 1
+    assert "none of this assignment's" in done.stderr
+    assert not two_students.autograded("mixed_up", "ps1").exists()
