@@ -87,12 +87,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace, console: Console) -> int:
     from autograder.build import Side, as_json, build
-    from autograder.manifest import read_manifests
+    from autograder.manifest import choose, read_manifests
 
     take = Side(options.take) if options.take else None
     found = [
         build(manifest, options.course / "source", write=not options.check, take=take)
-        for manifest in _chosen(read_manifests(options.course / "assignments"), options.ids)
+        for manifest in choose(read_manifests(options.course / "assignments"), options.ids)
     ]
     left = [stale for built in found for stale in built.stale if options.check or "no manifest" in stale]
     if options.json:
@@ -111,10 +111,10 @@ def _build(options: argparse.Namespace, console: Console) -> int:
 
 def _check(options: argparse.Namespace, console: Console) -> int:
     from autograder.check import check
-    from autograder.manifest import read_manifests
+    from autograder.manifest import choose, read_manifests
 
     reports = []
-    for manifest in _chosen(read_manifests(options.course / "assignments"), options.ids):
+    for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
         with _progress(console) as progress:
             task = progress.add_task(manifest.id, total=None)
             exercises = frozenset(options.exercise) if options.exercise else None
@@ -192,45 +192,38 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
 
 
 def _demo_table(demo: Any, assignment: str, *, stock: bool) -> Table:
-    from autograder.verdict import Verdict
-
     table = Table(title=f"{assignment}: automatic points", title_justify="left")
-    table.add_column("student")
-    table.add_column("what they handed in", max_width=34)
-    shown = [verdict for verdict in Verdict if _uses(demo, assignment, verdict)]
-    for verdict in shown:
-        table.add_column(verdict.value.replace("_", " "), justify="right")
-    table.add_column("score", justify="right", style="bold")
+    table.add_column("student", no_wrap=True)
+    table.add_column("handed in", ratio=3)
+    table.add_column("verdicts", ratio=3)
+    table.add_column("score", justify="right", style="bold", no_wrap=True)
     if stock:
-        table.add_column("nbgrader alone", justify="right")
-    table.add_column("notes", max_width=44)
+        table.add_column("nbgrader\nalone", justify="right", no_wrap=True)
     for row in demo.rows:
-        if row.assignment != assignment:
-            continue
-        cells = row.report.cells if row.report is not None else ()
-        counts = [str(sum(cell.verdict is verdict for cell in cells) or "") for verdict in shown]
-        score = "-" if row.report is None else f"{row.report.score:g}"
-        extra = [] if not stock else ["-" if row.stock_score is None else f"{row.stock_score:g}"]
-        table.add_row(row.student.id, row.student.idea, *counts, score, *extra, Text(_note(row.report)))
+        if row.assignment == assignment:
+            score = "-" if row.report is None else f"{row.report.score:g}"
+            extra = [] if not stock else ["-" if row.stock_score is None else f"{row.stock_score:g}"]
+            table.add_row(row.student.id, row.student.idea, _verdicts(row.report), score, *extra)
     return table
 
 
-def _uses(demo: Any, assignment: str, verdict: Any) -> bool:
-    return any(
-        cell.verdict is verdict for row in demo.rows if row.assignment == assignment and row.report for cell in row.report.cells
-    )
+def _verdicts(report: Any) -> Text:
+    """How many automatic tests ended how, and what staff should know."""
+    from autograder.verdict import Verdict
 
-
-def _note(report: Any) -> str:
     if report is None:
-        return "no report"
-    if report.unreadable:
-        return str(report.unreadable).split(". ")[0]
-    parts = []
+        return Text("no report", style="red")
+    tests = [cell.verdict for cell in report.cells if cell.verdict is not Verdict.NOT_EXAMINED]
+    counts = [(verdict, tests.count(verdict)) for verdict in Verdict if verdict in tests]
+    text = Text(", ".join(f"{count} {verdict.value.replace('_', ' ')}" for verdict, count in counts))
+    notes = [report.unreadable.split(". ")[0]] if report.unreadable else []
     if report.changes:
-        parts.append(f"{len(report.changes)} cells put back")
-    parts += [f"{incident.where}: {incident.detail}" for incident in report.incidents[:2]]
-    return "; ".join(parts)
+        notes.append(f"{len(report.changes)} changes to the assignment's cells undone")
+    if report.kernel.end.startswith("died"):
+        notes.append(f"kernel {report.kernel.end}")
+    for note in notes:
+        text.append(f"\n{note}", style="dim")
+    return text
 
 
 def _doctor(options: argparse.Namespace, console: Console) -> int:
@@ -246,14 +239,6 @@ def _doctor(options: argparse.Namespace, console: Console) -> int:
         table.add_row(marks[finding.state], finding.what, Text(finding.found + (f"\n{finding.advice}" if finding.advice else "")))
     console.print(table)
     return status
-
-
-def _chosen(manifests: Sequence[Any], ids: Sequence[str]) -> list[Any]:
-    known = {manifest.id: manifest for manifest in manifests}
-    unknown = [name for name in ids if name not in known]
-    if unknown:
-        raise AutograderError(f"no assignment named {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
-    return [known[name] for name in ids] if ids else list(manifests)
 
 
 def _progress(console: Console) -> Progress:

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from autograder.build import build
 from autograder.errors import AutograderError
-from autograder.manifest import Manifest, read_manifests
+from autograder.manifest import Manifest, choose, read_manifests
 from autograder.report import Report, read_report, report_path
 from autograder.simulate import Student, read_material, roster
 
-CELL_SECONDS = 10
+CELL_SECONDS = 8
 """Time limit for a cell in the demonstration, so that the endless loop does not keep people waiting."""
 _OURS = "from autograder import configure\n\nc = get_config()\nconfigure(c)\n"
 _COMMON = 'c = get_config()\nc.CourseDirectory.course_id = "demo"\nc.Execute.timeout = {seconds}\n'
@@ -64,17 +64,18 @@ def run_demo(
         AutograderError: `course` exists and is not a demonstration, or a step failed.
     """
     demo = Demo(course=course)
-    manifests = [m for m in read_manifests(root / "assignments") if not assignments or m.id in assignments]
+    manifests = choose(read_manifests(root / "assignments"), assignments)
     _make_course(root, course, _COMMON.format(seconds=CELL_SECONDS) + _OURS, manifests)
     steps = [("with this grader", course, True)]
     if stock:
         plain = course / "stock"
         _make_course(root, plain, _COMMON.format(seconds=CELL_SECONDS), manifests, enforce=False)
         steps.append(("by nbgrader alone", plain, False))
+    classes = {m.id: [s for s in roster() if s.diligent or m is manifests[0]] for m in manifests}
     for manifest in manifests:
         for what, folder, ours in steps:
-            _release_and_hand_in(demo, folder, manifest, say)
-            say(f"{manifest.id}: grading {len(roster())} submissions {what}")
+            _release_and_hand_in(demo, folder, manifest, classes[manifest.id], say)
+            say(f"{manifest.id}: grading {len(classes[manifest.id])} submissions {what}")
             key = f"autograde {manifest.id}" + ("" if ours else " (stock)")
             status = _timed(demo, key, folder, "autograde", manifest.id, check=False)
             if ours:
@@ -83,7 +84,7 @@ def run_demo(
                 _timed(demo, f"generate_feedback {manifest.id}", folder, "generate_feedback", manifest.id)
     for _, folder, _ours in steps:
         _nbgrader(folder, "export")
-    demo.rows = _rows(course, manifests, _stock_scores(course / "stock") if stock else {})
+    demo.rows = _rows(course, classes, _stock_scores(course / "stock") if stock else {})
     return demo
 
 
@@ -103,25 +104,30 @@ def _make_course(root: Path, course: Path, config: str, manifests: Sequence[Mani
         build(manifest, course / "source")
 
 
-def _release_and_hand_in(demo: Demo, course: Path, manifest: Manifest, say: Callable[[str], None]) -> None:
+def _release_and_hand_in(
+    demo: Demo, course: Path, manifest: Manifest, students: Sequence[Student], say: Callable[[str], None]
+) -> None:
     say(f"{manifest.id}: releasing")
     _timed(demo, f"generate_assignment {manifest.id}", course, "generate_assignment", manifest.id)
     released = course / "release" / manifest.id
     material = read_material(manifest, released / f"{manifest.id}.ipynb")
-    for student in roster():
+    for student in students:
         folder = course / "submitted" / student.id / manifest.id
         shutil.copytree(released, folder)
         (folder / f"{manifest.id}.ipynb").write_bytes(student.hand_in(material))
 
 
-def _rows(course: Path, manifests: Sequence[Manifest], stock: dict[tuple[str, str], float]) -> list[DemoRow]:
-    rows = []
-    for manifest in manifests:
-        for student in roster():
-            report = read_report(report_path(course / "autograded" / student.id / manifest.id, manifest.id))
-            score = stock.get((student.id, manifest.id))
-            rows.append(DemoRow(student=student, assignment=manifest.id, report=report, stock_score=score))
-    return rows
+def _rows(course: Path, classes: dict[str, list[Student]], stock: dict[tuple[str, str], float]) -> list[DemoRow]:
+    return [
+        DemoRow(
+            student=student,
+            assignment=assignment,
+            report=read_report(report_path(course / "autograded" / student.id / assignment, assignment)),
+            stock_score=stock.get((student.id, assignment)),
+        )
+        for assignment, students in classes.items()
+        for student in students
+    ]
 
 
 def _stock_scores(course: Path) -> dict[tuple[str, str], float]:

@@ -5,6 +5,7 @@ Runs: trusted side.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -13,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -131,45 +133,61 @@ def _course(course: Path) -> Iterator[Finding]:
         advice = "Run this in the course's folder, or name it with --course. A course is a folder with an nbgrader_config.py."
         yield Finding(what="nbgrader config", state=State.WARNING, found=f"none in {course}", advice=advice)
         return
-    uses_us = "configure(c)" in config.read_text(encoding="utf-8", errors="replace")
-    advice = "" if uses_us else "Add `from autograder import configure` and `configure(c)`, or nbgrader grades by itself."
-    yield Finding(what="nbgrader config", state=State.OK if uses_us else State.WARNING, found=str(config), advice=advice)
-    yield _gradebook(course)
+    answer = _ask_nbgrader(course)
+    if "error" in answer:
+        advice = "nbgrader goes on without a config that fails to load, and would grade by itself. Mend the file."
+        yield Finding(what="nbgrader config", state=State.PROBLEM, found=f"{config}: {answer['error']}", advice=advice)
+    elif not answer["ours"]:
+        advice = "Add `from autograder import configure` and `configure(c)`, or nbgrader grades by itself."
+        yield Finding(what="nbgrader config", state=State.WARNING, found=str(config), advice=advice)
+    else:
+        yield Finding(what="nbgrader config", state=State.OK, found=str(config))
+    if "db_url" in answer:
+        yield _gradebook(answer["db_url"])
 
 
-def _gradebook(course: Path) -> Finding:
-    url = _db_url(course)
-    if url is None:
-        advice = "Run `nbgrader generate_assignment` here and read its error."
-        return Finding(what="gradebook", state=State.PROBLEM, found="nbgrader does not start with this config", advice=advice)
+def _gradebook(url: str) -> Finding:
     if not url.startswith("sqlite:///"):
         return _reach(url)
     path = Path(url.removeprefix("sqlite:///"))
     if not path.exists():
+        if not os.access(path.parent, os.W_OK):
+            return Finding(what="gradebook", state=State.PROBLEM, found=str(path), advice=f"{path.parent} is not writable.")
         advice = "nbgrader makes it with the first `nbgrader generate_assignment`."
-        writable = os.access(path.parent, os.W_OK)
-        state = State.OK if writable else State.PROBLEM
-        return Finding(
-            what="gradebook",
-            state=state,
-            found=f"{path} (not there yet)",
-            advice=advice if writable else f"{path.parent} is not writable.",
-        )
+        return Finding(what="gradebook", state=State.OK, found=f"{path} (not there yet)", advice=advice)
     try:
-        with sqlite3.connect(f"file:{path}?mode=rw", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as connection:
             students = connection.execute("select count(*) from student").fetchone()[0]
     except sqlite3.Error as error:
-        return Finding(
-            what="gradebook", state=State.PROBLEM, found=f"{path}: {error}", advice="Restore it from a backup, or move it away."
-        )
+        advice = "Restore it from a backup, or move it away and release the assignments again."
+        return Finding(what="gradebook", state=State.PROBLEM, found=f"{path}: {error}", advice=advice)
     return Finding(what="gradebook", state=State.OK, found=f"{path}, {students} students")
 
 
-def _db_url(course: Path) -> str | None:
-    """The gradebook that nbgrader would use in `course`, asked of nbgrader itself."""
-    code = "from nbgrader.apps import NbGrader\napp = NbGrader(); app.initialize([])\nprint('db_url=' + app.coursedir.db_url)\n"
-    done = subprocess.run([sys.executable, "-c", code], cwd=course, capture_output=True, text=True, timeout=60, check=False)
-    return next((line.removeprefix("db_url=") for line in done.stdout.splitlines() if line.startswith("db_url=")), None)
+_QUESTION = """
+import json, os
+os.environ["TRAITLETS_APPLICATION_RAISE_CONFIG_FILE_ERROR"] = "1"
+from nbgrader.apps import NbGrader
+answer = {}
+try:
+    app = NbGrader()
+    app.initialize([])
+    ours = "autograder" in str(app.config.get("Autograde", {}).get("autograde_preprocessors", ""))
+    answer = {"db_url": app.coursedir.db_url, "ours": ours}
+except Exception as error:
+    answer = {"error": f"{type(error).__name__}: {error}"}
+print("ANSWER" + json.dumps(answer))
+"""
+
+
+def _ask_nbgrader(course: Path) -> dict[str, Any]:
+    """What nbgrader makes of the config in `course`: the gradebook's address and whether it grades with us, or the error."""
+    done = subprocess.run([sys.executable, "-c", _QUESTION], cwd=course, capture_output=True, text=True, timeout=120, check=False)
+    line = next((line for line in done.stdout.splitlines() if line.startswith("ANSWER")), None)
+    if line is None:
+        return {"error": (done.stderr.strip().splitlines() or ["nbgrader did not start"])[-1]}
+    answer: dict[str, Any] = json.loads(line.removeprefix("ANSWER"))
+    return answer
 
 
 def _reach(url: str) -> Finding:

@@ -41,4 +41,7 @@ class Limits:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ManifestError(f"{where}: unknown limit {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-        return replace(self, **changes)
+        try:
+            return replace(self, **changes)
+        except ManifestError as error:
+            raise ManifestError(f"{where}: {error}") from None

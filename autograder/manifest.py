@@ -6,7 +6,7 @@ Runs: trusted side.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,19 @@ def read_manifests(assignments: Path) -> list[Manifest]:
     if not assignments.is_dir():
         raise ManifestError(f"{assignments}: no such folder. Run this in the course's root, or name it with --course.")
     return [read_manifest(path.parent) for path in sorted(assignments.glob("*/assignment.toml"))]
+
+
+def choose(manifests: Sequence[Manifest], ids: Sequence[str]) -> list[Manifest]:
+    """The manifests named by `ids`, in that order; all of them when `ids` is empty.
+
+    Raises:
+        ManifestError: there is no assignment of that name.
+    """
+    known = {manifest.id: manifest for manifest in manifests}
+    unknown = [name for name in ids if name not in known]
+    if unknown:
+        raise ManifestError(f"no assignment named {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
+    return [known[name] for name in ids] if ids else list(manifests)
 
 
 def _check_keys(path: Path, data: Mapping[str, Any]) -> None:

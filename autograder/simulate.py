@@ -41,6 +41,8 @@ class Student:
     idea: str
     """What this student does, for the table."""
     hand_in: Callable[[Material], bytes]
+    diligent: bool = False
+    """Hands in every assignment; the others only the first, so that a demonstration stays short."""
 
 
 def read_material(manifest: Manifest, release: Path) -> Material:
@@ -76,30 +78,39 @@ def as_bytes(nb: nbformat.NotebookNode) -> bytes:
 def roster() -> tuple[Student, ...]:
     """The class: honest students first, then accidents, then one who cheats."""
     return (
-        Student(id="ada", idea="everything right", hand_in=lambda m: as_bytes(solved(m))),
+        Student(id="ada", idea="everything right", hand_in=lambda m: as_bytes(solved(m)), diligent=True),
         Student(id="ben", idea="another correct way, where one is known", hand_in=lambda m: as_bytes(_with_alternatives(m))),
-        Student(id="cleo", idea="one plausible mistake", hand_in=lambda m: as_bytes(_with_mutants(m, [0]))),
+        Student(id="cleo", idea="one plausible mistake", hand_in=lambda m: as_bytes(_with_mutants(m, [0])), diligent=True),
         Student(id="dev", idea="three plausible mistakes", hand_in=lambda m: as_bytes(_with_mutants(m, [1, 3, 5]))),
         Student(id="eva", idea="half done, nothing written", hand_in=lambda m: as_bytes(solved(m, upto=0.5, answers=False))),
-        Student(id="finn", idea="hands in the release as it is", hand_in=lambda m: as_bytes(m.release)),
-        Student(id="gita", idea="right, but warns on stderr", hand_in=lambda m: as_bytes(_each(m, _WARNS))),
-        Student(id="hugo", idea="prints megabytes in one exercise", hand_in=lambda m: as_bytes(_one(m, -2, _FLOODS))),
-        Student(id="iris", idea="loops for ever in one exercise", hand_in=lambda m: as_bytes(_one(m, -1, _LOOPS))),
-        Student(id="jon", idea="kills Python in the last exercise", hand_in=lambda m: as_bytes(_one(m, -1, _DIES))),
-        Student(id="kim", idea="hands in half a file", hand_in=lambda m: as_bytes(solved(m))[:4000]),
-        Student(id="leo", idea="deletes and rewrites tests, raises points", hand_in=lambda m: as_bytes(_cheats(m))),
+        Student(id="finn", idea="hands in the release as it is", hand_in=lambda m: as_bytes(m.release), diligent=True),
+        Student(id="gita", idea="right, but warns on stderr", hand_in=lambda m: as_bytes(_each(m, _WARNS)), diligent=True),
+        Student(id="hugo", idea="prints megabytes in one exercise", hand_in=lambda m: as_bytes(_one(m, _last(m), _FLOODS))),
+        Student(id="iris", idea="loops for ever in one exercise", hand_in=lambda m: as_bytes(_one(m, _least_used(m), _LOOPS))),
+        Student(id="jon", idea="kills Python in the last exercise", hand_in=lambda m: as_bytes(_one(m, _last(m), _DIES))),
+        Student(id="kim", idea="hands in half a file", hand_in=lambda m: as_bytes(solved(m))[:4000], diligent=True),
+        Student(id="leo", idea="rewrites tests, raises points", hand_in=lambda m: as_bytes(_cheats(m)), diligent=True),
     )
 
 
 _WARNS = "    import warnings\n    warnings.warn('a library says that something will change', stacklevel=2)\n"
-_FLOODS = "    for _ in range(200):\n        print('debug ' * 5000)\n"
+_FLOODS = "    for _ in range(25):\n        print('debug ' * 5000)\n"
 _LOOPS = "    while True:\n        pass\n"
 _DIES = "    import os\n    os._exit(3)\n"
 
 
-def _one(material: Material, index: int, prelude: str) -> nbformat.NotebookNode:
+def _last(material: Material) -> str:
+    return list(material.reference)[-1]
+
+
+def _least_used(material: Material) -> str:
+    """The exercise that the fewest cells mention, so that a loop in it stops the fewest cells."""
+    sources = [cell.source for cell in material.release.cells if cell.cell_type == "code"]
+    return min(material.reference, key=lambda exercise: sum(exercise in source for source in sources))
+
+
+def _one(material: Material, exercise: str, prelude: str) -> nbformat.NotebookNode:
     """Solved, with `prelude` at the start of one exercise's solution."""
-    exercise = list(material.reference)[index]
     return solved(material, changes={exercise: _before_solution(material.reference[exercise], prelude)})
 
 

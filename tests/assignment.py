@@ -76,7 +76,7 @@ device = "cpu"
 files = ["data/numbers.txt"]
 
 [limits]
-cell_seconds = 2
+cell_seconds = 1
 
 [references]
 test_spread = ["mean"]

@@ -13,8 +13,8 @@ SPLIT_SIZES = {"train": 1100, "val": 300, "test": 397}
 def load_digits_split() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Return ``{"train": (x, y), "val": (x, y), "test": (x, y)}``, the same split on every machine.
 
-    ``x`` is float32 ``(N, 1, 8, 8)`` with grey values in [0, 1] (the raw values 0..16 divided by 16), ``y`` is int64 ``(N,)`` with digits 0..9.
-    Sizes are 1100 / 300 / 397; the permutation is that of ``np.random.default_rng(0)``.
+    ``x`` is float32 ``(N, 1, 8, 8)`` with grey values in [0, 1] (the raw values 0..16 divided by 16), ``y`` is int64
+    ``(N,)`` with digits 0..9. Sizes are 1100 / 300 / 397; the permutation is that of ``np.random.default_rng(0)``.
     """
     digits = load_digits()
     images = (digits.images / 16.0).astype(np.float32)[:, None]

@@ -15,8 +15,8 @@ def train_classifier(
 ) -> nn.Module:
     """Train ``model`` in place with Adam on the cross-entropy and return it in eval mode.
 
-    ``x`` float32 (N, ...), ``y`` int64 (N,). ``seed`` fixes the order of the batches and, through torch's global generator, dropout;
-    the initial weights are those the model arrives with.
+    ``x`` float32 (N, ...), ``y`` int64 (N,). ``seed`` fixes the order of the batches and, through torch's global generator,
+    dropout; the initial weights are those the model arrives with.
     """
     torch.manual_seed(seed)
     optimiser = torch.optim.Adam(model.parameters(), lr=lr)
@@ -46,10 +46,10 @@ def accuracy(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> float:
 
 
 def save_checkpoint(model: nn.Module, path: str | Path) -> None:
-    """Write parameters and buffers to ``path`` (.npz): floats as float16, integers as they are, one array for each name. No pickle."""
+    """Write parameters and buffers to ``path`` (.npz): floats as float16, integers as they are. No pickle."""
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
     small = {name: a.astype(np.float16) if a.dtype.kind == "f" else a for name, a in arrays.items()}
-    with open(path, "wb") as file:
+    with Path(path).open("wb") as file:
         np.savez_compressed(file, **small)
 
 

@@ -1,0 +1,109 @@
+"""The command line: help for people, JSON for machines, and a status that says whose fault it was."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder import cli, doctor
+from autograder.doctor import State
+from tests import make
+from tests.assignment import write_assignment
+
+COMMANDS = ("build", "check", "demo", "doctor")
+
+
+@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
+def test_help_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.run([*command, "--help"])
+    assert caught.value.code == cli.OK
+    text = capsys.readouterr().out
+    assert all(name in text for name in (command or COMMANDS))
+
+
+def test_wrong_usage_is_status_2() -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.run(["no-such-command"])
+    assert caught.value.code == cli.USAGE
+
+
+def test_build_check_and_build_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_assignment(tmp_path)
+    at = ["--course", str(tmp_path)]
+    assert cli.run(["build", "--check", *at]) == cli.ATTENTION
+    assert "DISAGREES" in capsys.readouterr().out
+    assert cli.run(["build", *at]) == cli.OK
+    assert cli.run(["build", "--check", *at]) == cli.OK
+    capsys.readouterr()
+    assert cli.run(["build", "--json", *at]) == cli.OK
+    assert json.loads(capsys.readouterr().out) == [{"id": "w1_means", "stale": [], "written": []}]
+
+
+def test_check_prints_what_holds_and_what_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = write_assignment(tmp_path)
+    at = ["--course", str(tmp_path)]
+    cli.run(["build", *at])
+    capsys.readouterr()
+    assert cli.run(["check", "--exercise", "spread", *at]) == cli.OK
+    assert "1 of 1 wrong solutions caught" in " ".join(capsys.readouterr().out.split())
+    path = manifest.folder / "mutants" / "spread.toml"
+    path.write_text(path.read_text().replace("max(values) - min(values)", "max(abs(v - mean(values)) for v in values)"))
+    assert cli.run(["check", "--exercise", "spread", *at]) == cli.ATTENTION
+    assert "spread/range: should fail test_spread; fails nothing" in capsys.readouterr().out
+    assert cli.run(["check", "--json", "--exercise", "spread", *at]) == cli.ATTENTION
+    assert json.loads(capsys.readouterr().out)[0]["holds"] is False
+
+
+@pytest.mark.parametrize("arguments", [["build"], ["check", "w9_nothing"], ["demo", "w9_nothing"]])
+def test_error_is_told_in_words(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if len(arguments) > 1:
+        write_assignment(tmp_path)
+    assert cli.run([*arguments, "--course", str(tmp_path)]) == cli.FAILED
+    assert "assignment" in capsys.readouterr().out
+
+
+def test_module_runs_as_a_program(tmp_path: Path) -> None:
+    done = make.run([sys.executable, "-m", "autograder", "--version"], tmp_path)
+    assert done.stdout.startswith("autograder ")
+
+
+def test_doctor_finds_nothing_missing_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    course = make.Course(tmp_path)
+    assert cli.run(["doctor", "--json", "--course", str(course.root)]) == cli.OK
+    findings = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert findings["torch"]["state"] == "ok"
+    assert findings["nbgrader config"]["state"] == "ok"
+    assert "not there yet" in findings["gradebook"]["found"]
+
+
+def test_doctor_opens_the_gradebook_that_nbgrader_uses(tmp_path: Path) -> None:
+    course = make.Course(tmp_path)
+    course.nbgrader("db", "student", "add", "ada")
+    url = f"sqlite:///{tmp_path / 'gradebook.db'}"
+    finding = doctor._gradebook(url)
+    assert (finding.state, finding.found) == (State.OK, f"{tmp_path / 'gradebook.db'}, 1 students")
+    (tmp_path / "gradebook.db").write_bytes(b"not a database" * 100)
+    assert doctor._gradebook(url).state is State.PROBLEM
+
+
+def test_doctor_says_what_to_do_about_each_lack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "nbgrader_config.py").write_text(
+        "c = get_config()\nc.CourseDirectory.db_url = 'postgresql://u:secret@127.0.0.1:1/g'\n"
+    )
+    assert cli.run(["doctor", "--course", str(tmp_path)]) == cli.ATTENTION
+    text = " ".join(capsys.readouterr().out.split())
+    assert "configure(c)" in text
+    assert "secret" not in text
+    assert "psycopg2" in text
+
+
+def test_doctor_notices_a_config_that_fails_to_load(tmp_path: Path) -> None:
+    """nbgrader goes on without such a file, that is, grades by itself."""
+    (tmp_path / "nbgrader_config.py").write_text("from autograder import configure\nc = get_config()\nconfigure(c)\n1 / 0\n")
+    findings = {finding.what: finding for finding in doctor._course(tmp_path)}
+    assert findings["nbgrader config"].state is State.PROBLEM
+    assert "ZeroDivisionError" in findings["nbgrader config"].found

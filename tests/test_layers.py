@@ -1,0 +1,91 @@
+"""The structure that the docs promise: imports go strictly downward, and each framework is imported in one place."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import autograder
+
+PACKAGE = Path(autograder.__file__).parent
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("verdict", "limits"),
+    ("manifest", "cells", "report", "outputs"),
+    ("reader", "restore", "mutants", "kernel", "feedback", "prover"),
+    ("examiner", "build"),
+    ("grade", "check", "simulate"),
+    ("engine",),
+    ("gradebook", "demo", "doctor"),
+    ("cli",),
+    ("__main__",),
+)
+"""Lowest first; `docs/architecture.md` draws the same. `report` reads the version from the package's `__init__`."""
+FRAMEWORKS = {
+    "nbgrader": {"gradebook"},
+    "papermill": {"engine"},
+    "jupytext": {"build"},
+    "rich": {"cli"},
+    "zmq": {"kernel"},
+    "sqlalchemy": {"doctor"},
+}
+MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that `path` imports, at its top or inside functions."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def test_every_module_has_its_layer() -> None:
+    assert sorted(name for layer in LAYERS for name in layer) == sorted(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_strictly_downward(name: str) -> None:
+    level = {module: number for number, layer in enumerate(LAYERS) for module in layer}
+    ours = {module.removeprefix("autograder.") for module in imports_of(MODULES[name]) if module.startswith("autograder.")}
+    upward = {module for module in ours if level[module] >= level[name]}
+    assert not upward, f"{name} imports {upward}, which is not below it"
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_each_framework_is_imported_by_one_module(framework: str) -> None:
+    users = {name for name, path in MODULES.items() if any(module.split(".")[0] == framework for module in imports_of(path))}
+    assert users == FRAMEWORKS[framework]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_module_says_on_which_side_it_runs(name: str) -> None:
+    if name != "__main__":
+        assert "\nRuns: trusted side" in (ast.get_docstring(ast.parse(MODULES[name].read_text())) or "")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_and_functions_stay_small(name: str) -> None:
+    text = MODULES[name].read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+            assert node.end_lineno - node.lineno < 60, node.name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_things_are_documented(name: str) -> None:
+    for node in ast.parse(MODULES[name].read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {getattr(node, "module", None) for node in top} == {"__future__", "typing"}
