@@ -18,7 +18,7 @@ from typing import Any
 import nbformat
 
 from autograder.examiner import CandidateExaminer, Examiner
-from autograder.grade import grade_notebook
+from autograder.grade import NO_REFERENCES, References, grade_notebook
 from autograder.kernel import ColdKernels, KernelSource
 from autograder.limits import Limits
 from autograder.report import Report
@@ -59,7 +59,14 @@ def _engine_class() -> type:
 
 
 def run_with_papermill(
-    nb: nbformat.NotebookNode, *, kernels: KernelSource, examiner: Examiner, limits: Limits, folder: Path, kernel_name: str
+    nb: nbformat.NotebookNode,
+    *,
+    kernels: KernelSource,
+    examiner: Examiner,
+    limits: Limits,
+    folder: Path,
+    kernel_name: str,
+    references: References = NO_REFERENCES,
 ) -> Report:
     """Run `nb` in place through the papermill engine; papermill's own metadata are taken out again.
 
@@ -69,7 +76,15 @@ def run_with_papermill(
 
     nb.metadata["papermill"] = {}
     papermill_engines.execute_notebook_with_engine(
-        ENGINE_NAME, nb, kernel_name, progress_bar=False, limits=limits, kernels=kernels, examiner=examiner, folder=folder
+        ENGINE_NAME,
+        nb,
+        kernel_name,
+        progress_bar=False,
+        limits=limits,
+        kernels=kernels,
+        examiner=examiner,
+        folder=folder,
+        references=references,
     )
     report = Report.from_json(nb.metadata.pop("autograder"))
     nb.metadata.pop("papermill", None)
@@ -86,6 +101,7 @@ def _execute(
     kernels: KernelSource | None = None,
     examiner: Examiner | None = None,
     folder: Path | None = None,
+    references: References = NO_REFERENCES,
     **options: Any,
 ) -> None:
     """Run the managed notebook; papermill's `execution_timeout` and `start_timeout` set the limits of the same meaning.
@@ -103,6 +119,7 @@ def _execute(
         limits=limits or _limits_from(options),
         folder=folder or Path.cwd(),
         kernel_name=kernel_name,
+        references=references,
         around_cell=lambda cell, index: _reported(nb_man, cell, index),
     )
     nb_man.nb.metadata["autograder"] = report.to_json()

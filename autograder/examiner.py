@@ -8,12 +8,25 @@ them where nbgrader does, in the student's kernel, and everything it reports is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from autograder.kernel import Ending, Kernel, Reply
 from autograder.outputs import Outputs
 from autograder.verdict import Score, Verdict, judge_error, judge_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestCell:
+    """One test cell, as the instructor wrote it."""
+
+    source: str
+    max_points: float
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Name of an earlier exercise -> the reference's cell: it stands in for the student's while the test runs, so that one
+    mistake is not punished twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +37,19 @@ class Finding:
     reply: Reply
 
 
+_KEPT = "__the_students__"
+"""Where the student's versions wait meanwhile."""
+_NO_FLOOD = 1_000_000
+
+
 class Examiner(Protocol):
     """Runs test cells."""
 
     examined: bool
     """Whether the student's process had no part in the verdict."""
 
-    def examine(self, source: str, max_points: float, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
-        """Run the test cell `source`, worth `max_points`, against the student's work in `kernel`."""
+    def examine(self, cell: TestCell, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
+        """Run `cell` against the student's work in `kernel`, for at most `seconds`."""
 
 
 class CandidateExaminer:
@@ -39,10 +57,25 @@ class CandidateExaminer:
 
     examined = False
 
-    def examine(self, source: str, max_points: float, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
+    def examine(self, cell: TestCell, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
         """See `Examiner.examine`."""
-        reply = kernel.execute(source, outputs, seconds=seconds)
-        return Finding(score=judge_reply(reply, outputs, max_points, seconds=seconds, kernel=kernel), reply=reply)
+        with _standing_in(cell.references, kernel, seconds=seconds):
+            reply = kernel.execute(cell.source, outputs, seconds=seconds)
+        return Finding(score=judge_reply(reply, outputs, cell.max_points, seconds=seconds, kernel=kernel), reply=reply)
+
+
+@contextmanager
+def _standing_in(references: Mapping[str, str], kernel: Kernel, *, seconds: float) -> Iterator[None]:
+    """While the body runs, the reference's version of each name stands in for the student's."""
+    if not references:
+        yield
+        return
+    put = [f"{_KEPT} = {{name: globals()[name] for name in {sorted(references)!r} if name in globals()}}", *references.values()]
+    kernel.execute("\n\n".join(put), Outputs(1, _NO_FLOOD), seconds=seconds)
+    yield
+    if kernel.alive:
+        back = [f"for name in {sorted(references)!r}:", "    globals().pop(name, None)", f"globals().update({_KEPT})"]
+        kernel.execute("\n".join([*back, f"del {_KEPT}, name"]), Outputs(1, _NO_FLOOD), seconds=seconds)
 
 
 def judge_reply(reply: Reply, outputs: Outputs, max_points: float, *, seconds: float, kernel: Kernel) -> Score:

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import nbformat
 
 from autograder.cells import Kind, grade_id_of, kind_of, points_of
 from autograder.errors import KernelStartError
-from autograder.examiner import Examiner
+from autograder.examiner import Examiner, TestCell
 from autograder.kernel import Ending, Kernel, KernelSource
 from autograder.limits import Limits
 from autograder.outputs import Outputs
@@ -28,6 +29,9 @@ from autograder.verdict import BY_HAND, Score, Verdict
 
 log = logging.getLogger(__name__)
 
+References = Mapping[str, Mapping[str, str]]
+"""Test cell -> exercise -> the reference's cell."""
+NO_REFERENCES: References = MappingProxyType({})
 START_TRIES = 2
 """A kernel that does not start is our failure; it is tried once more before a human is asked."""
 
@@ -40,13 +44,16 @@ def grade_notebook(
     limits: Limits,
     folder: Path,
     kernel_name: str = "python3",
+    references: References = NO_REFERENCES,
     around_cell: Callable[[nbformat.NotebookNode, int], AbstractContextManager[None]] | None = None,
 ) -> Report:
     """Run every code cell of `nb` in `folder` and judge its graded cells; `nb` receives the outputs.
 
+    `references` names, for a test cell, the exercises whose reference version stands in while it runs.
+
     `around_cell(cell, index)` gives a context manager entered around each cell (progress, timing).
     """
-    run = _Run(kernels, examiner, limits, folder, kernel_name)
+    run = _Run(kernels, examiner, limits, folder, kernel_name, references)
     try:
         for index, cell in enumerate(nb.cells):
             if around_cell is None:
@@ -62,12 +69,21 @@ def grade_notebook(
 class _Run:
     """The state of one notebook while it is graded."""
 
-    def __init__(self, kernels: KernelSource, examiner: Examiner, limits: Limits, folder: Path, kernel_name: str) -> None:
+    def __init__(
+        self,
+        kernels: KernelSource,
+        examiner: Examiner,
+        limits: Limits,
+        folder: Path,
+        kernel_name: str,
+        references: References,
+    ) -> None:
         self._kernels = kernels
         self._examiner = examiner
         self._limits = limits
         self._folder = folder
         self._kernel_name = kernel_name
+        self._references = references
         self._kernel: Kernel | None = None
         self._ended: list[str] = []  # sources of ungraded cells that ended, to be replayed in a fresh kernel
         self._stop: Score | None = None  # why nothing more can run
@@ -122,10 +138,14 @@ class _Run:
             self._record(cell, self._stop or BY_HAND, 0.0)
             return
         with self._counted():
-            finding = self._examiner.examine(cell.source, points_of(cell), kernel, outputs, seconds=seconds)
+            finding = self._examiner.examine(self._test_cell(cell), kernel, outputs, seconds=seconds)
         self._keep(cell, index, outputs)
         self._record(cell, finding.score, finding.reply.seconds)
         self._after(kernel, finding.reply.ending, _name(cell, index))
+
+    def _test_cell(self, cell: nbformat.NotebookNode) -> TestCell:
+        references = self._references.get(grade_id_of(cell) or "", {})
+        return TestCell(source=cell.source, max_points=points_of(cell), references=references)
 
     def _run_ungraded(self, cell: nbformat.NotebookNode, index: int) -> None:
         if cell.cell_type != "code" or not cell.source.strip():

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -40,22 +39,23 @@ from nbgrader.preprocessors import (
 from nbgrader.utils import compute_checksum
 from traitlets.config import Config
 
-from autograder.cells import Kind, grade_id_of, kind_of, points_of
+from autograder.cells import Kind, grade_id_of, kind_of
 from autograder.engine import run_with_papermill
 from autograder.errors import KernelStartError, UnreadableSubmission
 from autograder.examiner import CandidateExaminer
 from autograder.feedback import show_verdicts, unreadable_notebook
 from autograder.kernel import ColdKernels
 from autograder.limits import Limits
-from autograder.manifest import read_manifest
+from autograder.manifest import Manifest, read_manifest
 from autograder.reader import read_submission
 from autograder.report import CellReport, Change, Incident, KernelReport, Report, read_report, report_path, write_report
 from autograder.restore import SourceCell, restore
-from autograder.verdict import BY_HAND, Score, Verdict, judge_error, judge_value
+from autograder.unrun import judge_outputs, judge_unreadable
+from autograder.verdict import Verdict
 
 _REPORT = "autograder_report"
 """The resource that carries the report from one preprocessor to the next."""
-_SKIPPED_BY = "nbgrader"
+_BY_NBGRADER = "nbgrader"
 """Name of the kernel source in reports of notebooks that nbgrader ran itself."""
 
 
@@ -168,9 +168,10 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         names = resources["nbgrader"]
         with Gradebook(names["db_url"]) as gradebook:
             sources = _source_cells(gradebook.find_notebook(names["notebook"], names["assignment"]))
-        order = self._order(names)
-        ordered = order is not None and {source.grade_id for source in sources} <= set(order)
-        if order is not None and ordered:
+        source = _source_notebook(self.parent.parent.coursedir, names)
+        order = [] if source is None else [grade_id_of(cell) for cell in source.cells]
+        ordered = {source.grade_id for source in sources} <= set(order)
+        if ordered:
             sources.sort(key=lambda source: order.index(source.grade_id))
         changes = restore(nb, sources, reorder=ordered)
         notes = self.parent.notes(resources)
@@ -179,16 +180,6 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
             for change in changes:
                 self.log.warning("%s: cell %s %s: %s", names["student"], change.grade_id, change.what, change.detail)
         return nb, resources
-
-    def _order(self, names: Any) -> list[str] | None:
-        """Grade ids in the order of the source notebook; None where this machine does not have it."""
-        coursedir = self.parent.parent.coursedir
-        folder = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
-        try:
-            nb = nbformat.read(folder / f"{names['notebook']}.ipynb", as_version=4)
-        except (OSError, ValueError, nbformat.ValidationError):
-            return None
-        return [grade_id for cell in nb.cells if (grade_id := grade_id_of(cell)) is not None]
 
 
 class Grade(Execute):  # type: ignore[misc]
@@ -204,8 +195,9 @@ class Grade(Execute):  # type: ignore[misc]
         kernel_name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         kernel_name = "python3" if kernel_name == "python" else kernel_name  # as jupyter_client reads it
         language = _language(nb, kernel_name)
+        manifest = _manifest(self.parent.parent.coursedir, names["assignment"])
         if notes.unreadable:
-            report = Report(cells=_unread_cells(nb), kernel=KernelReport(source="none"), unreadable=notes.unreadable)
+            report = Report(cells=judge_unreadable(nb), kernel=KernelReport(source="none"))
         elif language != "python":
             self.log.warning("%s is in %s: nbgrader runs it itself, without this grader's limits.", names["notebook"], language)
             nb, resources, report = self._run_by_nbgrader(nb, resources, km)
@@ -214,32 +206,35 @@ class Grade(Execute):  # type: ignore[misc]
                 nb,
                 kernels=ColdKernels(),
                 examiner=CandidateExaminer(),
-                limits=self._limits(names["assignment"]),
+                limits=self._limits(manifest),
+                references=self._references(manifest, names),
                 folder=Path(resources["metadata"]["path"]),
                 kernel_name=kernel_name,
             )
-        report = replace(
-            report,
-            cells=tuple(map(_unanswered(nb), report.cells)),
-            assignment=names["assignment"],
-            student=names["student"],
-            notebook=names["notebook"],
-            changes=notes.changes,
-        )
+        report = _completed(report, nb, names, notes)
         if any(cell.verdict is Verdict.INTERNAL for cell in report.cells):
             self.parent.call_staff(resources, "the grader failed; no points were recorded for some cells, see the report")
         resources[_REPORT] = report
         return nb, resources
 
-    def _limits(self, assignment: str) -> Limits:
+    def _limits(self, manifest: Manifest | None) -> Limits:
         """The manifest's limits where the course has one; `Execute.timeout` set by hand wins, as does its default elsewhere."""
-        folder = Path(self.parent.parent.coursedir.root) / "assignments" / assignment
-        has_manifest = (folder / "assignment.toml").is_file()
-        limits = read_manifest(folder).limits if has_manifest else Limits()
+        limits = manifest.limits if manifest is not None else Limits()
         by_hand = any("timeout" in self.config.get(name, {}) for name in ("Execute", "ExecutePreprocessor", "Grade"))
-        if self.timeout and self.timeout > 0 and (by_hand or not has_manifest):
+        if self.timeout and self.timeout > 0 and (by_hand or manifest is None):
             limits = replace(limits, cell_seconds=float(self.timeout))
         return limits
+
+    def _references(self, manifest: Manifest | None, names: Any) -> dict[str, dict[str, str]]:
+        """Test cell -> exercise -> the reference's cell, from the manifest and the source notebook."""
+        if manifest is None or not manifest.references:
+            return {}
+        source = _source_notebook(self.parent.parent.coursedir, names)
+        if source is None:
+            self.log.warning("No source notebook of %s here: one mistake may cost points in later exercises.", names["notebook"])
+            return {}
+        cells = {grade_id_of(cell): cell.source for cell in source.cells if kind_of(cell) is Kind.EXERCISE}
+        return {test: {name: cells[name] for name in needed if name in cells} for test, needed in manifest.references.items()}
 
     def _run_by_nbgrader(self, nb: nbformat.NotebookNode, resources: Any, km: Any) -> tuple[nbformat.NotebookNode, Any, Report]:
         incidents: tuple[Incident, ...] = ()
@@ -247,14 +242,8 @@ class Grade(Execute):  # type: ignore[misc]
             nb, resources = super().preprocess(nb, resources, km)
         except DeadKernelError:
             incidents = (Incident(where="notebook", what="kernel", detail="the kernel died"),)
-        cells = []
-        for cell in nb.cells:
-            if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
-                score = BY_HAND if cell.cell_type != "code" or kind_of(cell) is not Kind.TEST else _score_of_outputs(cell)
-                if incidents and cell.cell_type == "code" and cell.get("execution_count") is None:
-                    score = Score(verdict=Verdict.CRASHED, points=0.0, message="Not run: the kernel died.")
-                cells.append(_cell_report(cell, score))
-        return nb, resources, Report(cells=tuple(cells), kernel=KernelReport(source=_SKIPPED_BY, starts=1), incidents=incidents)
+        cells = judge_outputs(nb, died=bool(incidents))
+        return nb, resources, Report(cells=cells, kernel=KernelReport(source=_BY_NBGRADER, starts=1), incidents=incidents)
 
 
 class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
@@ -266,7 +255,8 @@ class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
         report: Report | None = resources.get(_REPORT)
         if report is None:
             self.log.warning("%s was not run: its outputs are taken as they were handed in.", names["student"])
-            report = _report_of_outputs(nb, names, self.parent.notes(resources))
+            unrun = Report(cells=judge_outputs(nb), kernel=KernelReport(source="none"))
+            report = _completed(unrun, nb, names, self.parent.notes(resources))
         with Gradebook(names["db_url"]) as gradebook:
             for cell in nb.cells:
                 if kind_of(cell) in (Kind.TEST, Kind.ANSWER):
@@ -295,6 +285,22 @@ class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]
         folder = Path(resources["metadata"]["path"])
         show_verdicts(nb, read_report(report_path(folder, resources["nbgrader"]["notebook"])))
         return nb, resources
+
+
+def _manifest(coursedir: Any, assignment: str) -> Manifest | None:
+    """The assignment's manifest; None in a course that has none."""
+    folder = Path(coursedir.root) / "assignments" / assignment
+    return read_manifest(folder) if (folder / "assignment.toml").is_file() else None
+
+
+def _source_notebook(coursedir: Any, names: Any) -> nbformat.NotebookNode | None:
+    """The instructor's notebook; None where this machine does not have it."""
+    folder = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
+    try:
+        nb: nbformat.NotebookNode = nbformat.read(folder / f"{names['notebook']}.ipynb", as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError):
+        return None
+    return nb
 
 
 def _source_cells(notebook: Any) -> list[SourceCell]:
@@ -340,58 +346,24 @@ def _is_unchanged(cell: nbformat.NotebookNode) -> bool:
     return bool(cell.metadata.nbgrader.get("checksum") == compute_checksum(cell))
 
 
-def _unanswered(nb: nbformat.NotebookNode) -> Callable[[CellReport], CellReport]:
-    """Gives written answers that were left as released the verdict `missing` and no points, as nbgrader does."""
+def _completed(report: Report, nb: nbformat.NotebookNode, names: Any, notes: Notes) -> Report:
+    """`report` with its names and what reading and restoring found.
+
+    A written answer that was left as released is `missing` and worth nothing, as nbgrader has it.
+    """
     blank = {grade_id_of(cell) for cell in nb.cells if kind_of(cell) is Kind.ANSWER and _is_unchanged(cell)}
 
-    def settle(cell: CellReport) -> CellReport:
+    def settled(cell: CellReport) -> CellReport:
         if cell.grade_id not in blank:
             return cell
         return replace(cell, verdict=Verdict.MISSING, points=0.0, message="No answer was given.")
 
-    return settle
-
-
-def _unread_cells(nb: nbformat.NotebookNode) -> tuple[CellReport, ...]:
-    score = Score(verdict=Verdict.MISSING, points=0.0, message="The notebook could not be read.")
-    graded = (cell for cell in nb.cells if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK))
-    return tuple(_cell_report(cell, score) for cell in graded)
-
-
-def _report_of_outputs(nb: nbformat.NotebookNode, names: Any, notes: Notes) -> Report:
-    cells = []
-    for cell in nb.cells:
-        if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
-            is_test = kind_of(cell) is Kind.TEST and cell.cell_type == "code"
-            cells.append(_cell_report(cell, _score_of_outputs(cell) if is_test else BY_HAND))
-    return Report(
-        cells=tuple(map(_unanswered(nb), cells)),
-        kernel=KernelReport(source="none"),
+    return replace(
+        report,
+        cells=tuple(map(settled, report.cells)),
         assignment=names["assignment"],
         student=names["student"],
         notebook=names["notebook"],
         changes=notes.changes,
         unreadable=notes.unreadable,
-    )
-
-
-def _score_of_outputs(cell: nbformat.NotebookNode) -> Score:
-    """The score of a test cell by the outputs it holds."""
-    value = None
-    for output in cell.outputs:
-        if output.output_type == "error":
-            return judge_error(output.get("ename", ""), output.get("evalue", ""))
-        if output.output_type == "execute_result":
-            text = output.get("data", {}).get("text/plain", "")
-            value = text if isinstance(text, str) else "".join(text)
-    return judge_value(value, points_of(cell))
-
-
-def _cell_report(cell: nbformat.NotebookNode, score: Score) -> CellReport:
-    return CellReport(
-        grade_id=grade_id_of(cell) or "",
-        verdict=score.verdict,
-        points=score.points,
-        max_points=points_of(cell),
-        message=score.message,
     )

@@ -106,7 +106,7 @@ def _last(material: Material) -> str:
 def _least_used(material: Material) -> str:
     """The exercise that the fewest cells mention, so that a loop in it stops the fewest cells."""
     sources = [cell.source for cell in material.release.cells if cell.cell_type == "code"]
-    return min(material.reference, key=lambda exercise: sum(exercise in source for source in sources))
+    return min(material.reference, key=lambda exercise: sum(f"{exercise}(" in source for source in sources))
 
 
 def _one(material: Material, exercise: str, prelude: str) -> nbformat.NotebookNode:

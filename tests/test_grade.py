@@ -172,3 +172,28 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
     assert not kernel.alive
+
+
+def test_reference_stands_in_for_an_earlier_exercise_while_one_test_runs(tmp_path: Path) -> None:
+    nb = make.notebook(
+        make.exercise("base", "def base(): return 'wrong'"),
+        make.graded("test_base", "assert base() == 'right'"),
+        make.exercise("later", "def later(): return base() + '!'"),
+        make.graded("test_later", "assert later() == 'right!'"),
+        make.graded("test_gone", "assert gone() == 1"),
+        make.graded("test_back", "assert base() == 'wrong' and 'gone' not in globals()"),
+    )
+    report = grade_notebook(
+        nb,
+        kernels=ColdKernels(),
+        examiner=CandidateExaminer(),
+        limits=LIMITS,
+        folder=tmp_path,
+        references={"test_later": {"base": "def base(): return 'right'"}, "test_gone": {"gone": "def gone(): return 1"}},
+    )
+    assert verdicts(report) == {
+        "test_base": Verdict.FAILED,
+        "test_later": Verdict.PASSED,
+        "test_gone": Verdict.PASSED,
+        "test_back": Verdict.PASSED,
+    }

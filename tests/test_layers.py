@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("verdict", "limits"),
     ("manifest", "cells", "report", "outputs"),
-    ("reader", "restore", "mutants", "kernel", "feedback", "prover"),
+    ("reader", "restore", "mutants", "kernel", "feedback", "prover", "unrun"),
     ("examiner", "build"),
     ("grade", "check", "simulate"),
     ("engine",),
