@@ -85,9 +85,13 @@ def roster() -> tuple[Student, ...]:
         Student(id="eva", idea="half done, nothing written", hand_in=lambda m: as_bytes(solved(m, upto=0.5, answers=False))),
         Student(id="finn", idea="hands in the release as it is", hand_in=lambda m: as_bytes(m.release), diligent=True),
         Student(id="gita", idea="right, but warns on stderr", hand_in=lambda m: as_bytes(_each(m, _WARNS)), diligent=True),
-        Student(id="hugo", idea="prints megabytes in one exercise", hand_in=lambda m: as_bytes(_one(m, _last(m), _FLOODS))),
-        Student(id="iris", idea="loops for ever in one exercise", hand_in=lambda m: as_bytes(_one(m, _least_used(m), _LOOPS))),
-        Student(id="jon", idea="kills Python in the last exercise", hand_in=lambda m: as_bytes(_one(m, _last(m), _DIES))),
+        Student(
+            id="hugo", idea="prints megabytes in one exercise", hand_in=lambda m: as_bytes(_one(m, _exercise(m, 1), _FLOODS))
+        ),
+        Student(
+            id="iris", idea="loops for ever in the last exercise", hand_in=lambda m: as_bytes(_one(m, _exercise(m, 1), _LOOPS))
+        ),
+        Student(id="jon", idea="kills Python half way through", hand_in=lambda m: as_bytes(_one(m, _exercise(m, 0.5), _DIES))),
         Student(id="kim", idea="hands in half a file", hand_in=lambda m: as_bytes(solved(m))[:4000], diligent=True),
         Student(id="leo", idea="rewrites tests, raises points", hand_in=lambda m: as_bytes(_cheats(m)), diligent=True),
     )
@@ -99,14 +103,10 @@ _LOOPS = "    while True:\n        pass\n"
 _DIES = "    import os\n    os._exit(3)\n"
 
 
-def _last(material: Material) -> str:
-    return list(material.reference)[-1]
-
-
-def _least_used(material: Material) -> str:
-    """The exercise that the fewest cells mention, so that a loop in it stops the fewest cells."""
-    sources = [cell.source for cell in material.release.cells if cell.cell_type == "code"]
-    return min(material.reference, key=lambda exercise: sum(f"{exercise}(" in source for source in sources))
+def _exercise(material: Material, part: float) -> str:
+    """The exercise that lies `part` of the way through the assignment."""
+    exercises = list(material.reference)
+    return exercises[min(int(part * len(exercises)), len(exercises) - 1)]
 
 
 def _one(material: Material, exercise: str, prelude: str) -> nbformat.NotebookNode:
