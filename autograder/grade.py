@@ -90,6 +90,7 @@ class _Run:
         self._deadline = 0.0  # set when the first kernel is ready: a slow start is not the student's time
         self._began = time.monotonic()
         self._starts = 0
+        self._executed = 0
         self._start_seconds = 0.0
         self._cell_seconds = 0.0
         self._last_end = ""
@@ -139,7 +140,7 @@ class _Run:
             return
         with self._counted():
             finding = self._examiner.examine(self._test_cell(cell), kernel, outputs, seconds=seconds)
-        self._keep(cell, index, outputs)
+        self._keep(cell, outputs)
         self._record(cell, finding.score, finding.reply.seconds)
         self._after(kernel, finding.reply.ending, _name(cell, index))
 
@@ -165,7 +166,7 @@ class _Run:
         elif reply.ending is Ending.FLOOD:
             self._incident(where, "output_limit", f"stopped after printing {outputs.seen_bytes:,} bytes")
             outputs.add_error("OutputLimit", "This cell was stopped: it printed without end.")
-        self._keep(cell, index, outputs)
+        self._keep(cell, outputs)
         self._after(kernel, reply.ending, where)
 
     def _ready(self) -> tuple[Kernel | None, float]:
@@ -228,9 +229,9 @@ class _Run:
                 verdict=Verdict.CRASHED, points=0.0, message=f"Not reached: Python ended at {where} ({kernel.end})."
             )
 
-    def _keep(self, cell: nbformat.NotebookNode, index: int, outputs: Outputs) -> None:
-        cell.outputs = outputs.items
-        cell.execution_count = index + 1
+    def _keep(self, cell: nbformat.NotebookNode, outputs: Outputs) -> None:
+        self._executed += 1
+        cell.outputs, cell.execution_count = outputs.items, self._executed
 
     def _record(self, cell: nbformat.NotebookNode, score: Score, seconds: float) -> None:
         self._cells.append(
