@@ -24,7 +24,7 @@ from autograder.manifest import Manifest, choose, read_manifests
 from autograder.report import Report, read_report, report_path
 from autograder.simulate import Student, read_material, roster
 
-CELL_SECONDS = 6
+CELL_SECONDS = 8
 """Time limit for a cell in the demonstration, so that the endless loop does not keep people waiting."""
 _OURS = "from autograder import configure\n\nc = get_config()\nconfigure(c)\n"
 _COMMON = 'c = get_config()\nc.CourseDirectory.course_id = "demo"\nc.Execute.timeout = {seconds}\n'

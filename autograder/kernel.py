@@ -245,10 +245,13 @@ def _receive(channel: Any, request: str) -> dict[str, Any] | None:
     """The next message of `channel` if it answers `request` and is well formed, else None."""
     try:
         message = channel.get_msg(timeout=0)
-    except (Empty, ValueError, TypeError, KeyError, UnicodeDecodeError, RecursionError):
+    except Empty:
         return None
-    parent = message.get("parent_header")
-    if not isinstance(parent, dict) or parent.get("msg_id") != request or not isinstance(message.get("content"), dict):
+    except Exception as error:  # noqa: BLE001  student code holds the signing key: anything can arrive, and none of it is ours
+        log.debug("dropped a malformed message: %s", error)
+        return None
+    parts = [message.get(name) for name in ("header", "parent_header", "content")]
+    if not all(isinstance(part, dict) for part in parts) or message["parent_header"].get("msg_id") != request:
         return None
     return dict(message)
 

@@ -68,10 +68,10 @@ class Outputs:
         return None
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Add one message of the kernel's output channel. Anything malformed is dropped."""
-        kind = message.get("header", {}).get("msg_type")
-        content = message.get("content")
-        if not isinstance(content, dict):
+        """Add one message of the kernel's output channel; `header` and `content` are dicts. Anything else odd is dropped."""
+        kind = message["header"].get("msg_type")
+        content = message["content"]
+        if not isinstance(kind, str):
             return
         size = size_of(content)
         self.seen_bytes += size

@@ -197,3 +197,28 @@ def test_reference_stands_in_for_an_earlier_exercise_while_one_test_runs(tmp_pat
         "test_gone": Verdict.PASSED,
         "test_back": Verdict.PASSED,
     }
+
+
+FORGES = """
+kernel = get_ipython().kernel
+session, parent = kernel.session, kernel.get_parent()
+junk = [5, None, [], 'x', {}, {'data': 7}, {'name': 'stdout', 'text': 9}, {'execution_state': []}]
+junk += [{'data': {'text/plain': {}}, 'metadata': []}]
+kinds = ['stream', 'display_data', 'execute_result', 'error', 'status', 'clear_output', 'update_display_data', 'nonsense']
+for kind in kinds:
+    for content in junk:
+        session.send(kernel.iopub_socket, kind, content=content, parent=parent)
+for header in (None, [], {}, {'msg_type': []}, {'msg_type': 'stream', 'date': 'no date', 'msg_id': 3}):
+    message = session.msg('stream', content={'name': 'stdout', 'text': 'x'}, parent=parent)
+    message['header'] = header
+    kernel.iopub_socket.send_multipart(session.serialize(message))
+kernel.iopub_socket.send_multipart([b'no', b'message'])
+kernel.iopub_socket.send_multipart([b'stream', b'<IDS|MSG>', b'bad signature', b'{}', b'{}', b'{}', b'{}'])
+"""
+
+
+def test_forged_messages_are_data_and_hurt_nobody(tmp_path: Path) -> None:
+    report, nb = grade(tmp_path, make.code(FORGES), make.graded("after", "assert True"))
+    assert verdicts(report) == {"after": Verdict.PASSED}
+    assert not nb.cells[0].outputs or all(output.output_type != "execute_result" or output.data for output in nb.cells[0].outputs)
+    nbformat.validate(nb)
