@@ -34,13 +34,13 @@ def read(folder: Path, content: bytes) -> nbformat.NotebookNode:
     return read_submission(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(content=st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
 def test_bytes_are_a_notebook_or_unreadable(tmp_path: Path, content: bytes) -> None:
     _check_valid_or_clearly_unreadable(tmp_path, content)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(data=almost_notebooks)
 def test_nearly_a_notebook_is_valid_after_reading_or_unreadable(tmp_path: Path, data: object) -> None:
     _check_valid_or_clearly_unreadable(tmp_path, json.dumps(data).encode())

@@ -96,7 +96,7 @@ operations = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(operations=operations)
 def test_after_any_vandalism_every_graded_cell_is_the_instructors(operations: list[tuple[str, int, int]]) -> None:
     nb = released()
