@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from autograder.limits import Limits
 from autograder.verdict import Verdict
 from tests.test_cli import COMMANDS
 from tests.test_layers import LAYERS
@@ -50,6 +53,28 @@ def test_architecture_names_every_module_in_its_layer() -> None:
     rows = [set(line.split("   ")[0].split()) for line in drawn.splitlines()]
     layers = [set(layer) for layer in reversed(LAYERS) if layer != ("__main__",)]
     assert [row & set().union(*layers) for row in rows] == layers
+
+
+def test_authors_are_told_every_limit_and_manifest_key() -> None:
+    text = (ROOT / "docs" / "authoring.md").read_text()
+    for name in [field.name for field in fields(Limits)] + [
+        "title",
+        "track",
+        "week",
+        "due",
+        "points",
+        "device",
+        "shared",
+        "files",
+    ]:
+        assert f"`{name}`" in text
+
+
+def test_the_mutant_shown_to_authors_is_a_real_one() -> None:
+    text = (ROOT / "docs" / "authoring.md").read_text()
+    shown = tomllib.loads(re.findall(r"```toml\n(.*?)```", text, re.S)[0])["mutant"][0]
+    real = tomllib.loads((ROOT / "assignments" / "w1_perceptrons" / "mutants" / "perceptron.toml").read_text())["mutant"]
+    assert shown["name"] in {mutant["name"] for mutant in real}
 
 
 def test_conda_users_get_the_same_python_packages() -> None:
