@@ -149,7 +149,7 @@ def _read_notebook(path: Path) -> nbformat.NotebookNode | None:
         return None
     try:
         notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
-    except (ValueError, nbformat.ValidationError) as error:
+    except (ValueError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise SourceError(
             f"{path}: not a notebook ({str(error).splitlines()[0]}). Delete it and run `autograder build`."
         ) from error
@@ -160,7 +160,8 @@ def _newer_side(manifest: Manifest, text_cells: list[nbformat.NotebookNode], not
     """The side that was edited since the last build; the text when neither was."""
     if notebook is None:
         return Side.TEXT
-    built = notebook.metadata.get("autograder", {}).get("built_sha256")
+    ours = notebook.metadata.get("autograder")
+    built = ours.get("built_sha256") if isinstance(ours, dict) else None
     in_notebook, in_text = _digest(notebook.cells), _digest(text_cells)
     if in_notebook in (in_text, built):
         return Side.TEXT

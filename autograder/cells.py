@@ -5,17 +5,31 @@ Runs: trusted side.
 
 from __future__ import annotations
 
+import ast
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import nbformat
 
-HIDDEN_BEGIN, HIDDEN_END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
-SCHEME_BEGIN, SCHEME_END = "BEGIN MARK SCHEME", "END MARK SCHEME"
 SOLUTION_BEGIN, SOLUTION_END = "BEGIN SOLUTION", "END SOLUTION"
 CODE_STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 """What nbgrader puts in place of a solution region."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delimiters:
+    """What marks the parts of a cell that students never see; a course may choose its own."""
+
+    hidden_begin: str = "BEGIN HIDDEN TESTS"
+    hidden_end: str = "END HIDDEN TESTS"
+    scheme_begin: str = "BEGIN MARK SCHEME"
+    scheme_end: str = "END MARK SCHEME"
+
+
+NBGRADERS = Delimiters()
+"""nbgrader's own."""
 
 
 class Kind(StrEnum):
@@ -64,7 +78,8 @@ def kind_of(cell: nbformat.NotebookNode) -> Kind:
 def points_of(cell: nbformat.NotebookNode) -> float:
     """The points a cell is worth, 0 for a cell that is not graded."""
     if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
-        return float(metadata_of(cell).get("points", 0))
+        points = metadata_of(cell).get("points", 0)
+        return float(points) if isinstance(points, int | float) else 0.0
     return 0.0
 
 
@@ -81,9 +96,36 @@ def without_region(source: str, begin: str, end: str) -> str:
     return "\n".join(kept)
 
 
-def released_source(source: str) -> str:
-    """What a student gets of a locked cell: no hidden tests, no mark scheme."""
-    return without_region(without_region(source, HIDDEN_BEGIN, HIDDEN_END), SCHEME_BEGIN, SCHEME_END)
+def released_source(source: str, delimiters: Delimiters = NBGRADERS) -> str:
+    """What a student gets of a cell: no hidden tests, no mark scheme."""
+    source = without_region(source, delimiters.hidden_begin, delimiters.hidden_end)
+    return without_region(source, delimiters.scheme_begin, delimiters.scheme_end)
+
+
+def bound_names(source: str) -> set[str]:
+    """The names that a code cell binds at its top level or below; none for a cell that is not plain Python."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).split(".")[0])
+    return bound
+
+
+def mentioned_names(source: str) -> set[str]:
+    """Every name that a code cell mentions; none for a cell that is not plain Python."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def with_solution(source: str, body: str | None) -> str:

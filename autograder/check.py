@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 
 from autograder.build import Built, build, staged_files, text_cells
-from autograder.cells import HIDDEN_BEGIN, Kind, grade_id_of, kind_of, points_of, released_source, with_solution
+from autograder.cells import NBGRADERS, Kind, grade_id_of, kind_of, points_of, released_source, with_solution
 from autograder.errors import SourceError
 from autograder.manifest import Manifest
 from autograder.mutants import Mutant, read_mutants
@@ -37,11 +37,13 @@ class MutantResult:
     failed: tuple[str, ...]
     errors: dict[str, str]
     """What each failing test cell said."""
+    broken: str = ""
+    """Why its own cell did not run, such as a syntax error: then it proves nothing."""
 
     @property
     def as_declared(self) -> bool:
-        """Whether exactly the declared test cells failed."""
-        return set(self.failed) == set(self.mutant.fails)
+        """Whether its cell ran and exactly the declared test cells failed."""
+        return not self.broken and set(self.failed) == set(self.mutant.fails)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,14 @@ def check(
     built = build(manifest, source, write=False)
     problems = _static_problems(manifest, cells, built)
     tests = frozenset(grade_id_of(cell) or "" for cell in cells if _is_test(cell))
+    known = {grade_id_of(cell) or "" for cell in cells if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code"}
+    unknown = sorted((exercises or frozenset()) - known)
+    if unknown:
+        raise SourceError(f"{manifest.id} has no exercise {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    strays = sorted(
+        path.name for path in (manifest.folder / "mutants").glob("*") if path.stem not in known or path.suffix != ".toml"
+    )
+    problems += [f"mutants/{name} belongs to no exercise: nothing of it is tried" for name in strays]
     mutants = [
         mutant
         for cell in cells
@@ -140,7 +150,7 @@ def _static_problems(manifest: Manifest, cells: list[nbformat.NotebookNode], bui
         problems.append(f"the cells are worth {total:g} points, the manifest says {manifest.points}")
     for cell in filter(_is_test, cells):
         visible = released_source(cell.source)
-        if HIDDEN_BEGIN not in cell.source:
+        if NBGRADERS.hidden_begin not in cell.source:
             problems.append(f"test cell {grade_id_of(cell)} has no hidden part")
         if "assert" not in visible:
             problems.append(f"test cell {grade_id_of(cell)} has no visible part")
@@ -174,7 +184,9 @@ def _said(error: str | None) -> str:
 
 def _result(mutant: Mutant, outcome: Outcome) -> MutantResult:
     errors = {test: error for test, error in outcome.tests.items() if error}
-    return MutantResult(mutant=mutant, failed=tuple(sorted(errors)), errors=errors)
+    return MutantResult(
+        mutant=mutant, failed=tuple(sorted(errors)), errors=errors, broken=outcome.errors.get(mutant.exercise, "")
+    )
 
 
 def _job(manifest: Manifest, cells: list[nbformat.NotebookNode], mutants: list[Mutant]) -> Job:

@@ -43,6 +43,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except AutograderError as error:
         console.print(Text(f"{options.name}: {error}", style="red"))
         return FAILED if not options.json else _print_json({"error": str(error)}, FAILED)
+    except OSError as error:
+        console.print(Text(f"{options.name}: {error.filename or 'a file'}: {error.strerror or error}", style="red"))
+        return FAILED if not options.json else _print_json({"error": str(error)}, FAILED)
     except KeyboardInterrupt:
         console.print("stopped")
         return FAILED
@@ -146,6 +149,9 @@ def _print_check(report: Any, console: Console) -> None:
         if not result.as_declared:
             mutant = result.mutant
             declared = ", ".join(mutant.fails) or "nothing"
+            if result.broken:
+                console.print(Text(f"  {mutant.exercise}/{mutant.name}: its cell does not run: {result.broken}"))
+                continue
             console.print(
                 Text(f"  {mutant.exercise}/{mutant.name}: should fail {declared}; fails {', '.join(result.failed) or 'nothing'}")
             )

@@ -129,6 +129,14 @@ def _alembic() -> Finding:
 
 def _course(course: Path) -> Iterator[Finding]:
     config = course / "nbgrader_config.py"
+    if not course.is_dir():
+        yield Finding(
+            what="course",
+            state=State.PROBLEM,
+            found=f"{course}: no such folder",
+            advice="Name the course's folder with --course.",
+        )
+        return
     if not config.is_file():
         advice = "Run this in the course's folder, or name it with --course. A course is a folder with an nbgrader_config.py."
         yield Finding(what="nbgrader config", state=State.WARNING, found=f"none in {course}", advice=advice)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from autograder.cells import bound_names
 from autograder.kernel import Ending, Kernel, Reply
 from autograder.outputs import Outputs
 from autograder.verdict import Score, Verdict, judge_error, judge_value
@@ -39,7 +40,14 @@ class Finding:
 
 _KEPT = "__the_students__"
 """Where the student's versions wait meanwhile."""
-_NO_FLOOD = 1_000_000
+_PLAIN_VALUES = """
+try:
+    get_ipython().ast_node_interactivity = "last_expr"
+    get_ipython().display_formatter.formatters["text/plain"].float_precision = ""
+except Exception:
+    pass
+"""
+"""Undoes two display settings that a student may have chosen and that would change how a test cell's value reads."""
 
 
 class Examiner(Protocol):
@@ -59,6 +67,7 @@ class CandidateExaminer:
 
     def examine(self, cell: TestCell, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
         """See `Examiner.examine`."""
+        kernel.execute(_PLAIN_VALUES, _unseen(), seconds=seconds)
         with _standing_in(cell.references, kernel, seconds=seconds):
             reply = kernel.execute(cell.source, outputs, seconds=seconds)
         return Finding(score=judge_reply(reply, outputs, cell.max_points, seconds=seconds, kernel=kernel), reply=reply)
@@ -70,17 +79,25 @@ def _standing_in(references: Mapping[str, str], kernel: Kernel, *, seconds: floa
     if not references:
         yield
         return
-    put = [f"{_KEPT} = {{name: globals()[name] for name in {sorted(references)!r} if name in globals()}}", *references.values()]
-    kernel.execute("\n\n".join(put), Outputs(1, _NO_FLOOD), seconds=seconds)
+    names = sorted({*references, *(name for source in references.values() for name in bound_names(source))})
+    keep = f"{_KEPT} = {{name: globals()[name] for name in {names!r} if name in globals()}}"
+    kernel.execute(keep, _unseen(), seconds=seconds)
+    for source in references.values():
+        kernel.execute(source, _unseen(), seconds=seconds)
     yield
-    if kernel.alive:
-        back = [f"for name in {sorted(references)!r}:", "    globals().pop(name, None)", f"globals().update({_KEPT})"]
-        kernel.execute("\n".join([*back, f"del {_KEPT}, name"]), Outputs(1, _NO_FLOOD), seconds=seconds)
+    back = [f"for name in {names!r}:", "    globals().pop(name, None)", f"globals().update({_KEPT})", f"del {_KEPT}"]
+    kernel.execute("\n".join(back), _unseen(), seconds=seconds)
+
+
+def _unseen() -> Outputs:
+    return Outputs(1, 1_000_000)
 
 
 def judge_reply(reply: Reply, outputs: Outputs, max_points: float, *, seconds: float, kernel: Kernel) -> Score:
     """The score of a test cell that ended with `reply` after at most `seconds`."""
     match reply.ending:
+        case Ending.OK if not outputs.complete and outputs.value is None:
+            return Score(verdict=Verdict.NOT_EXAMINED, points=None, message="The test's output was lost; staff will look at it.")
         case Ending.OK:
             return judge_value(outputs.value, max_points)
         case Ending.ERROR:

@@ -9,7 +9,7 @@ import html
 
 import nbformat
 
-from autograder.cells import Kind, grade_id_of, kind_of, released_source
+from autograder.cells import NBGRADERS, Delimiters, Kind, grade_id_of, kind_of, released_source
 from autograder.report import CellReport, Report
 from autograder.verdict import Verdict
 
@@ -30,21 +30,22 @@ _CHANGES = {
     "deleted": "was missing",
     "duplicated": "was there more than once",
     "moved": "was in another place",
-    "edited": "had been edited, although it is locked",
-    "metadata": "had changed nbgrader settings",
+    "edited": "differed from the assignment's current text",
+    "metadata": "had other nbgrader settings than the assignment's current ones",
     "forged": "is not part of the assignment",
 }
 
 
-def show_verdicts(nb: nbformat.NotebookNode, report: Report | None) -> None:
-    """Turn an autograded notebook into the student's view of it, in place.
+def show_verdicts(nb: nbformat.NotebookNode, report: Report | None, delimiters: Delimiters = NBGRADERS) -> None:
+    """Turn an autograded notebook into the student's view of it, in place; `delimiters` are the course's.
 
     Test cells keep their visible part; their outputs become the verdict and its message. Mark schemes are taken out.
     """
+    nb.metadata.pop("widgets", None)  # what remains of widgets is in the outputs; a half-written state stops the export
     for cell in nb.cells:
         kind = kind_of(cell)
-        if kind in (Kind.TEST, Kind.TASK, Kind.READ_ONLY):
-            cell.source = released_source(cell.source)
+        if kind in (Kind.TEST, Kind.TASK, Kind.READ_ONLY, Kind.ANSWER):
+            cell.source = released_source(cell.source, delimiters)
         if kind is Kind.TEST and cell.cell_type == "code":
             found = report.cell(grade_id_of(cell) or "") if report is not None else None
             cell.outputs = [_verdict_output(found)]

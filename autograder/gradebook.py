@@ -36,10 +36,9 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
-from nbgrader.utils import compute_checksum
 from traitlets.config import Config
 
-from autograder.cells import Kind, grade_id_of, kind_of
+from autograder.cells import Delimiters, Kind, grade_id_of, kind_of
 from autograder.engine import run_with_papermill
 from autograder.errors import KernelStartError, UnreadableSubmission
 from autograder.examiner import CandidateExaminer
@@ -49,7 +48,7 @@ from autograder.limits import Limits
 from autograder.manifest import Manifest, read_manifest
 from autograder.reader import read_submission
 from autograder.report import CellReport, Change, Incident, KernelReport, Report, read_report, report_path, write_report
-from autograder.restore import SourceCell, restore
+from autograder.restore import SourceCell, is_blank, restore
 from autograder.unrun import judge_outputs, judge_unreadable
 from autograder.verdict import Verdict
 
@@ -59,12 +58,18 @@ _BY_NBGRADER = "nbgrader"
 """Name of the kernel source in reports of notebooks that nbgrader ran itself."""
 
 
+_UNLIMITED_SECONDS = 1e8
+"""Three years: what nbgrader's "no limit" comes to."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Notes:
     """What reading and restoring one notebook found, for its report."""
 
     unreadable: str = ""
     changes: tuple[Change, ...] = ()
+    blank: frozenset[str] = frozenset()
+    """Grade ids of exercises and answers that were left as released."""
 
 
 def configure_nbgrader(c: Config) -> None:
@@ -83,6 +88,7 @@ def configure_nbgrader(c: Config) -> None:
     c.GenerateFeedback.preprocessors = [GetGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
+    c.CourseDirectory.ignore.append("*.report.json")  # reports are for staff: nbgrader would copy them into feedback
     if shutil.which("alembic") is None:
         # nbgrader creates a gradebook by calling `alembic`, which lies beside this Python when no environment is activated.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -97,7 +103,7 @@ class SubmissionExporter(NotebookExporter):
         self._attention: list[str] = []
         self._converter = cast(Any, self.parent)
         self._course_hook = self._converter.post_convert_hook
-        self._waiting = {Path(path) for path in self._converter.assignments if self._will_run(Path(path))}
+        self._order = [Path(path) for path in sorted(self._converter.assignments)]
         self._converter.post_convert_hook = self._after_submission
 
     def from_filename(self, filename: str, resources: Any = None, **kwargs: Any) -> tuple[Any, Any]:
@@ -139,7 +145,7 @@ class SubmissionExporter(NotebookExporter):
         student = re.fullmatch(
             coursedir.format_path(coursedir.submitted_directory, "(?P<student>.*)", re.escape(path.name), escape=True), str(path)
         )
-        if student is None:
+        if student is None or student["student"] in coursedir.student_id_exclude.split(","):
             return False
         done = Path(coursedir.format_path(coursedir.autograded_directory, student["student"], path.name))
         if self._converter.force or coursedir.notebook_id != "*" or not done.exists():
@@ -154,8 +160,8 @@ class SubmissionExporter(NotebookExporter):
         """
         if self._course_hook is not None:
             self._course_hook(assignment=assignment, student=student, notebooks=notebooks)
-        self._waiting -= {Path(notebook).parent for notebook in notebooks}
-        if not self._waiting and self._attention:
+        done = self._order.index(Path(notebooks[0]).parent)
+        if self._attention and not any(self._will_run(path) for path in self._order[done + 1 :]):
             self.log.error("%d submission(s) need attention:\n  %s", len(self._attention), "\n  ".join(self._attention))
             raise SystemExit(1)
 
@@ -173,8 +179,12 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         ordered = {source.grade_id for source in sources} <= set(order)
         if ordered:
             sources.sort(key=lambda source: order.index(source.grade_id))
-        changes = restore(nb, sources, reorder=ordered)
+        delimiters = _delimiters(self.config)
+        changes = restore(nb, sources, reorder=ordered, delimiters=delimiters)
         notes = self.parent.notes(resources)
+        by_id = {source.grade_id: source for source in sources if source.solution}
+        solutions = [(grade_id_of(cell) or "", cell) for cell in nb.cells]
+        notes.blank = frozenset(name for name, cell in solutions if name in by_id and is_blank(cell, by_id[name], delimiters))
         if not notes.unreadable:
             notes.changes = tuple(changes)
             for change in changes:
@@ -219,10 +229,11 @@ class Grade(Execute):  # type: ignore[misc]
 
     def _limits(self, manifest: Manifest | None) -> Limits:
         """The manifest's limits where the course has one; `Execute.timeout` set by hand wins, as does its default elsewhere."""
-        limits = manifest.limits if manifest is not None else Limits()
+        limits = Limits(notebook_seconds=_UNLIMITED_SECONDS) if manifest is None else manifest.limits
         by_hand = any("timeout" in self.config.get(name, {}) for name in ("Execute", "ExecutePreprocessor", "Grade"))
-        if self.timeout and self.timeout > 0 and (by_hand or manifest is None):
-            limits = replace(limits, cell_seconds=float(self.timeout))
+        if by_hand or manifest is None:
+            seconds = float(self.timeout) if self.timeout and self.timeout > 0 else _UNLIMITED_SECONDS
+            limits = replace(limits, cell_seconds=seconds)
         return limits
 
     def _references(self, manifest: Manifest | None, names: Any) -> dict[str, dict[str, str]]:
@@ -252,19 +263,19 @@ class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
         """Save the report in `resources`; without one (`--no-execute`) the outputs in the notebook are judged."""
         names = resources["nbgrader"]
+        notes = self.parent.notes(resources)
         report: Report | None = resources.get(_REPORT)
         if report is None:
             self.log.warning("%s was not run: its outputs are taken as they were handed in.", names["student"])
             unrun = Report(cells=judge_outputs(nb), kernel=KernelReport(source="none"))
-            report = _completed(unrun, nb, names, self.parent.notes(resources))
+            report = _completed(unrun, nb, names, notes)
         with Gradebook(names["db_url"]) as gradebook:
             for cell in nb.cells:
                 if kind_of(cell) in (Kind.TEST, Kind.ANSWER):
                     self._save_score(gradebook, names, report, grade_id_of(cell))
                 if kind_of(cell) in (Kind.EXERCISE, Kind.ANSWER, Kind.TASK):
                     comment = gradebook.find_comment(grade_id_of(cell), names["notebook"], names["assignment"], names["student"])
-                    blank = _is_unchanged(cell) and kind_of(cell) is not Kind.TASK
-                    comment.auto_comment = "No response." if blank else None
+                    comment.auto_comment = "No response." if grade_id_of(cell) in notes.blank else None
             gradebook.db.commit()
         write_report(report, report_path(Path(resources["metadata"]["path"]), names["notebook"]))
         return nb, resources
@@ -283,8 +294,20 @@ class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
         """Replace the outputs of tests by verdicts and take out everything hidden."""
         folder = Path(resources["metadata"]["path"])
-        show_verdicts(nb, read_report(report_path(folder, resources["nbgrader"]["notebook"])))
+        show_verdicts(nb, read_report(report_path(folder, resources["nbgrader"]["notebook"])), _delimiters(self.config))
         return nb, resources
+
+
+def _delimiters(config: Config) -> Delimiters:
+    """What marks hidden parts in this course; the misspelling is nbgrader's."""
+    hidden, scheme = config.get("ClearHiddenTests", {}), config.get("ClearMarkScheme", {})
+    chosen = {
+        "hidden_begin": hidden.get("begin_test_delimeter"),
+        "hidden_end": hidden.get("end_test_delimeter"),
+        "scheme_begin": scheme.get("begin_mark_scheme_delimeter"),
+        "scheme_end": scheme.get("end_mark_scheme_delimeter"),
+    }
+    return Delimiters(**{name: value for name, value in chosen.items() if isinstance(value, str)})
 
 
 def _manifest(coursedir: Any, assignment: str) -> Manifest | None:
@@ -338,12 +361,7 @@ def _language(nb: nbformat.NotebookNode, kernel_name: str) -> str:
             f"no kernel named {kernel_name!r} on this machine, which the notebook asks for. Nothing was graded. "
             "`jupyter kernelspec list` shows the kernels there are; install the missing one and grade again."
         ) from error
-    return str(nb.metadata.get("kernelspec", {}).get("language") or spec.language or "python").lower()
-
-
-def _is_unchanged(cell: nbformat.NotebookNode) -> bool:
-    """Whether the student left a cell as it was released."""
-    return bool(cell.metadata.nbgrader.get("checksum") == compute_checksum(cell))
+    return str(spec.language or nb.metadata.get("kernelspec", {}).get("language") or "python").lower()
 
 
 def _completed(report: Report, nb: nbformat.NotebookNode, names: Any, notes: Notes) -> Report:
@@ -351,7 +369,7 @@ def _completed(report: Report, nb: nbformat.NotebookNode, names: Any, notes: Not
 
     A written answer that was left as released is `missing` and worth nothing, as nbgrader has it.
     """
-    blank = {grade_id_of(cell) for cell in nb.cells if kind_of(cell) is Kind.ANSWER and _is_unchanged(cell)}
+    blank = {grade_id_of(cell) for cell in nb.cells if kind_of(cell) is Kind.ANSWER} & notes.blank
 
     def settled(cell: CellReport) -> CellReport:
         if cell.grade_id not in blank:

@@ -158,6 +158,8 @@ class JupyterKernel:
     def execute(self, source: str, outputs: Outputs, *, seconds: float) -> Reply:
         """See `Kernel.execute`."""
         began = time.monotonic()
+        if self._end:
+            return Reply(ending=Ending.DIED)
         try:
             ending, reply = self._run(source, outputs, began + seconds)
         except zmq.ZMQError as error:
@@ -200,7 +202,8 @@ class JupyterKernel:
                 return stopped or Ending.DIED, {}
             if reply is not None:
                 if time.monotonic() > deadline:
-                    break  # the reply decides; its last outputs never came
+                    outputs.complete = False
+                    break  # the reply says how the cell ended; its last outputs never came
                 continue
             if stopped is None and (outputs.flooded or time.monotonic() > deadline):
                 stopped = Ending.FLOOD if outputs.flooded else Ending.TIMEOUT

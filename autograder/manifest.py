@@ -66,6 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: not valid TOML: {error}") from error
     _check_keys(path, data)
+    _check_tables(path, data)
     for key, allowed in (("track", TRACKS), ("device", DEVICES)):
         if data[key] not in allowed:
             raise ManifestError(f"{path}: {key} = {data[key]!r} is not one of {', '.join(allowed)}")
@@ -87,7 +88,10 @@ def read_manifests(assignments: Path) -> list[Manifest]:
     """Every assignment in the folder `assignments`, sorted by id."""
     if not assignments.is_dir():
         raise ManifestError(f"{assignments}: no such folder. Run this in the course's root, or name it with --course.")
-    return [read_manifest(path.parent) for path in sorted(assignments.glob("*/assignment.toml"))]
+    found = [read_manifest(path.parent) for path in sorted(assignments.glob("*/assignment.toml"))]
+    if not found:
+        raise ManifestError(f"{assignments}: no assignment in it. Each is a folder with an assignment.toml.")
+    return found
 
 
 def choose(manifests: Sequence[Manifest], ids: Sequence[str]) -> list[Manifest]:
@@ -115,9 +119,18 @@ def _check_keys(path: Path, data: Mapping[str, Any]) -> None:
             raise ManifestError(f"{path}: {key} = {value!r} is not a {kind.__name__}")
 
 
+def _check_tables(path: Path, data: Mapping[str, Any]) -> None:
+    for test, names in data.get("references", {}).items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ManifestError(f"{path}: [references] {test} = {names!r} is not a list of exercises")
+    for name, digest in data.get("sha256", {}).items():
+        if not isinstance(digest, str):
+            raise ManifestError(f"{path}: [sha256] {name!r} = {digest!r} is not a digest")
+
+
 def _check_staged(path: Path, name: object) -> None:
     """A staged file lands in what students get, so it must lie inside its folder and must not be a notebook or a mutant."""
-    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+    if not isinstance(name, str) or not Path(name).parts or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ManifestError(f"{path}: {name!r} is not a relative path inside the folder")
     if Path(name).suffix == ".ipynb" or Path(name).parts[0] == "mutants":
         raise ManifestError(f"{path}: {name!r} must not be staged: notebooks and mutants never leave this folder")

@@ -57,7 +57,10 @@ def read_mutants(folder: Path, exercise: str, cell_source: str, tests: frozenset
         raise MutantError(f"{path}: unknown table {', '.join(unknown)}; known are [[mutant]] and [[alternative]]")
     found = []
     for kind in _KEYS:
-        for entry in data.get(kind, []):
+        entries = data.get(kind, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise MutantError(f"{path}: write [[{kind}]] with two brackets before each entry")
+        for entry in entries:
             found.append(_read_entry(path, kind, entry, exercise, cell_source, tests))
     names = [mutant.name for mutant in found]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -73,10 +76,16 @@ def _read_entry(
     unknown = sorted(set(entry) - _KEYS[kind])
     if unknown:
         raise MutantError(f"{where}: unknown key {', '.join(unknown)}")
+    texts = [key for key in _KEYS[kind] - {"fails"} if key in entry and not isinstance(entry[key], str)]
+    if texts:
+        raise MutantError(f"{where}: {', '.join(sorted(texts))} must be text")
+    fails_given = entry.get("fails", [])
+    if not isinstance(fails_given, list) or not all(isinstance(name, str) for name in fails_given):
+        raise MutantError(f"{where}: fails = {fails_given!r} is not a list of test cells")
     reason = entry.get("misconception" if kind == "mutant" else "why")
     if not entry.get("name") or not reason:
         raise MutantError(f"{where}: needs a name and {'the misconception it stands for' if kind == 'mutant' else 'a why'}")
-    fails = tuple(entry.get("fails", ()))
+    fails = tuple(fails_given)
     if kind == "mutant" and not fails:
         raise MutantError(f"{where}: must name the test cells it fails; a solution that fails none is an [[alternative]]")
     missing = sorted(set(fails) - tests)

@@ -13,6 +13,7 @@ import nbformat
 from nbformat.v4 import output_from_msg
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_VALUE_CHARACTERS = 1000
 _KEPT_TYPES = frozenset({"stream", "display_data", "execute_result", "error"})
 
 
@@ -52,20 +53,15 @@ class Outputs:
         self._cut = False
         self._clear_first = False
         self._displays: dict[str, list[nbformat.NotebookNode]] = {}
+        self.value: str | None = None
+        """The plain text of the cell's last value, kept whatever the budget; None when the cell ended without one."""
+        self.complete = True
+        """Whether everything that the cell sent has arrived; the kernel says otherwise."""
 
     @property
     def flooded(self) -> bool:
         """Whether the cell sent more than any program has a reason to."""
         return self.seen_bytes > self._flood_bytes
-
-    @property
-    def value(self) -> str | None:
-        """The plain text of the cell's last value, None when the cell ended without one."""
-        for item in reversed(self.items):
-            if item.output_type == "execute_result":
-                text = item.get("data", {}).get("text/plain", "")
-                return text if isinstance(text, str) else "".join(map(str, text))
-        return None
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Add one message of the kernel's output channel; `header` and `content` are dicts. Anything else odd is dropped."""
@@ -101,6 +97,9 @@ class Outputs:
             nbformat.validate(output, ref="output", version=4)
         except (KeyError, ValueError, TypeError, AttributeError, nbformat.ValidationError):
             return
+        if output.output_type == "execute_result":
+            text = output.data.get("text/plain", "")
+            self.value = (text if isinstance(text, str) else "".join(text))[:_VALUE_CHARACTERS]
         if self._clear_first:
             self._clear(wait=False)
         if self._kept_bytes + size > self._output_bytes:

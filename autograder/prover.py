@@ -12,7 +12,6 @@ under [references] are put back to the reference's version, as they are in gradi
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import signal
@@ -23,6 +22,8 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from autograder.cells import bound_names, mentioned_names
 
 _DIED = "process"
 
@@ -122,8 +123,8 @@ def reachable(cells: tuple[ProverCell, ...]) -> dict[str, set[str]]:
     for cell in cells:
         if cell.kind == "test":
             continue
-        defined, used = _names(cell.source)
-        for name in defined:
+        used = mentioned_names(cell.source)
+        for name in bound_names(cell.source):
             uses.setdefault(name, set()).update(used)
             if cell.kind == "exercise":
                 exercise_of.setdefault(name, set()).add(cell.name)
@@ -132,7 +133,7 @@ def reachable(cells: tuple[ProverCell, ...]) -> dict[str, set[str]]:
         if cell.kind != "test":
             continue
         seen: set[str] = set()
-        waiting = list(_names(cell.source)[1])
+        waiting = list(mentioned_names(cell.source))
         while waiting:
             name = waiting.pop()
             if name not in seen:
@@ -140,21 +141,6 @@ def reachable(cells: tuple[ProverCell, ...]) -> dict[str, set[str]]:
                 waiting += uses.get(name, ())
         found[cell.name] = {exercise for name in seen for exercise in exercise_of.get(name, ())}
     return found
-
-
-def _names(source: str) -> tuple[set[str], set[str]]:
-    """(names bound at the top level, all names mentioned) in `source`."""
-    tree = ast.parse(source)
-    mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    bound: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).split(".")[0])
-    return bound, mentioned
 
 
 def _play(
@@ -200,13 +186,16 @@ def _play_variant(
 
 def _run_test(cell: ProverCell, job: Job, namespace: dict[str, Any], reference: Mapping[str, str]) -> str:
     """Run a test cell with the reference versions that it asks for; "" when it passed."""
-    names = [name for name in job.references.get(cell.name, ()) if name in reference]
-    kept = {name: namespace.get(name) for name in names}
-    for name in names:
+    stand_ins = [name for name in job.references.get(cell.name, ()) if name in reference]
+    names = {bound for name in stand_ins for bound in bound_names(reference[name])}
+    kept = {name: namespace[name] for name in names if name in namespace}
+    for name in stand_ins:
         _error_of(reference[name], name, namespace, None)
     try:
         return _error_of(cell.source, cell.name, namespace, job.test_seconds)
     finally:
+        for name in names:
+            namespace.pop(name, None)
         namespace.update(kept)
 
 

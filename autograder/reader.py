@@ -6,6 +6,8 @@ Runs: trusted side.
 from __future__ import annotations
 
 import json
+import math
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from autograder.outputs import clean_text
 
 MAX_BYTES = 200_000_000
 """A larger notebook is not read; embedded pictures of a whole course come to a few megabytes."""
+_CELL_METADATA = frozenset({"nbgrader", "tags", "name"})
+_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _AGAIN = "Open it in JupyterLab, save it and hand it in again."
 
 
@@ -31,14 +35,64 @@ def read_submission(path: Path) -> nbformat.NotebookNode:
     data = _decode(path, _bytes_of(path))
     _check_version(path, data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nbformat warns of what the next lines mend
-            nb: nbformat.NotebookNode = nbformat.v4.upgrade(nbformat.convert(nbformat.reader.reads(json.dumps(data)), 4))
-            _unique_cell_ids(nb, has_ids=data.get("nbformat") == 4 and (data.get("nbformat_minor") or 0) >= 5)
-            nbformat.validate(nb)
+        if data["nbformat"] < 4:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # nbformat warns of what the next lines mend
+                data = dict(nbformat.convert(nbformat.reader.reads(json.dumps(data)), 4))
+        nb: nbformat.NotebookNode = nbformat.from_dict(_tidied(data))
+        nbformat.validate(nb)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableSubmission.of(path, f"it is JSON, but not a notebook ({_first_line(error)})", _AGAIN) from error
     return nb
+
+
+def _tidied(data: dict[str, Any]) -> dict[str, Any]:
+    """`data` as the current format has it: what editors leave out is filled in, what the format does not know is dropped.
+
+    What is tidied away is of no use to grading: outputs that are not valid, widget state, keys of other programs.
+    """
+    metadata = dict(data.get("metadata") or {})
+    spec = metadata.get("kernelspec")
+    kernelspec = {"display_name": spec["name"], **spec} if isinstance(spec, dict) and isinstance(spec.get("name"), str) else None
+    seen: set[str] = set()
+    has_ids = data["nbformat"] == 4 and (data.get("nbformat_minor") or 0) >= 5
+    cells = [_tidied_cell(cell, index, seen, has_ids=has_ids) for index, cell in enumerate(data["cells"])]
+    return {
+        "cells": cells,
+        "metadata": {"kernelspec": kernelspec} if kernelspec is not None else {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _tidied_cell(cell: dict[str, Any], index: int, seen: set[str], *, has_ids: bool) -> dict[str, Any]:
+    """One cell, with an id of its own: copies share theirs, old formats have none, and nbformat would make up random ones."""
+    kind, source = cell["cell_type"], cell.get("source", "")
+    if kind not in ("code", "markdown", "raw"):
+        raise ValueError(f"cell {index + 1} is of the unknown type {kind!r}")
+    metadata = {key: value for key, value in dict(cell.get("metadata") or {}).items() if key in _CELL_METADATA}
+    if not isinstance(metadata.get("tags", []), list):
+        del metadata["tags"]
+    cell_id = cell.get("id")
+    if not has_ids or not isinstance(cell_id, str) or not _CELL_ID.fullmatch(cell_id) or cell_id in seen:
+        cell_id = f"submitted-{index}"
+    seen.add(cell_id)
+    tidied = {"cell_type": kind, "id": cell_id, "metadata": metadata, "source": "".join(source).replace("\r\n", "\n")}
+    if kind == "code":
+        count = cell.get("execution_count")
+        tidied["execution_count"] = count if isinstance(count, int) and not isinstance(count, bool) else None
+        tidied["outputs"] = list(filter(_is_valid_output, cell.get("outputs") or []))
+    elif isinstance(cell.get("attachments"), dict):
+        tidied["attachments"] = cell["attachments"]
+    return tidied
+
+
+def _is_valid_output(output: Any) -> bool:
+    try:
+        nbformat.validate(nbformat.from_dict(output), ref="output", version=4)
+    except (nbformat.ValidationError, AttributeError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -71,7 +125,7 @@ def _decode(path: Path, content: bytes) -> dict[str, Any]:
             f"Another encoding was used. {_AGAIN}",
         ) from error
     try:
-        data = json.loads(text, parse_constant=_no_constant)
+        data = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise UnreadableSubmission.of(
             path,
@@ -89,8 +143,13 @@ def _decode(path: Path, content: bytes) -> dict[str, Any]:
     return cleaned
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+def _no_number(name: str) -> None:
+    """NaN and Infinity are no JSON, yet Python writes them; nothing that is graded holds one."""
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _check_version(path: Path, data: dict[str, Any]) -> None:
@@ -105,18 +164,6 @@ def _check_version(path: Path, data: dict[str, Any]) -> None:
         )
     if major < 3:
         raise UnreadableSubmission.of(path, f"its format version is {major}, too old to convert", _AGAIN)
-
-
-def _unique_cell_ids(nb: nbformat.NotebookNode, *, has_ids: bool) -> None:
-    """Give every cell a valid id of its own: copies made with an editor share theirs, and old formats have none.
-
-    The ids that nbformat makes up are random; these are the same each time.
-    """
-    seen: set[str] = set()
-    for index, cell in enumerate(nb.cells):
-        if not has_ids or not isinstance(cell.get("id"), str) or cell.id in seen:
-            cell["id"] = f"submitted-{index}"
-        seen.add(cell.id)
 
 
 def _first_line(error: Exception, limit: int = 160) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -147,7 +148,12 @@ def report_path(folder: Path, notebook: str) -> Path:
 
 
 def write_report(report: Report, path: Path) -> None:
-    """Write `report` to `path` so that a reader sees the old one or the new one, never a part."""
+    """Write `report` to `path` so that a reader sees the old one or the new one, never a part.
+
+    A folder of that name, which a submission may hold, makes way.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

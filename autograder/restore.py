@@ -15,7 +15,7 @@ from typing import Any
 
 import nbformat
 
-from autograder.cells import grade_id_of, metadata_of, released_source
+from autograder.cells import NBGRADERS, Delimiters, grade_id_of, metadata_of, released_source
 from autograder.errors import WrongNotebook
 from autograder.report import Change
 
@@ -54,7 +54,9 @@ class SourceCell:
         return data
 
 
-def restore(nb: nbformat.NotebookNode, sources: Sequence[SourceCell], *, reorder: bool) -> list[Change]:
+def restore(
+    nb: nbformat.NotebookNode, sources: Sequence[SourceCell], *, reorder: bool, delimiters: Delimiters = NBGRADERS
+) -> list[Change]:
     """Put `sources` back into `nb`, in place; what was changed comes back.
 
     `sources` are in the instructor's order; with `reorder` the submission's cells are brought into it.
@@ -68,10 +70,10 @@ def restore(nb: nbformat.NotebookNode, sources: Sequence[SourceCell], *, reorder
     for cell in nb.cells:
         grade_id = grade_id_of(cell)
         if grade_id is not None:
-            changes += _restore_cell(cell, known[grade_id])
+            changes += _restore_cell(cell, known[grade_id], delimiters)
     if reorder:
         changes += _reorder(nb, [source.grade_id for source in sources])
-    return changes + _add_missing(nb, sources)
+    return changes + _add_missing(nb, sources, delimiters)
 
 
 def _refuse_another_assignment(nb: nbformat.NotebookNode, known: dict[str, SourceCell]) -> None:
@@ -106,7 +108,7 @@ def _drop_foreign_metadata(nb: nbformat.NotebookNode, known: dict[str, SourceCel
     return changes
 
 
-def _restore_cell(cell: nbformat.NotebookNode, source: SourceCell) -> list[Change]:
+def _restore_cell(cell: nbformat.NotebookNode, source: SourceCell, delimiters: Delimiters) -> list[Change]:
     changes: list[Change] = []
     claimed = metadata_of(cell)
     wrong = [flag for flag in _FLAGS if flag in claimed and bool(claimed[flag]) is not getattr(source, flag)]
@@ -121,10 +123,21 @@ def _restore_cell(cell: nbformat.NotebookNode, source: SourceCell) -> list[Chang
         )
         _set_type(cell, source.cell_type)
     if source.locked:
-        if cell.source.strip() not in (released_source(source.source).strip(), source.source.strip()):
-            changes.append(Change(grade_id=source.grade_id, what="edited", detail="locked text had been changed"))
+        released = released_source(source.source, delimiters)
+        if _bare(cell.source) not in (_bare(released), _bare(source.source)):
+            changes.append(Change(grade_id=source.grade_id, what="edited", detail="not the current text of a locked cell"))
         cell.source = source.source
     return changes
+
+
+def _bare(text: str) -> str:
+    """`text` without what editors change by themselves: blanks at the ends of lines and around it all."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def is_blank(cell: nbformat.NotebookNode, source: SourceCell, delimiters: Delimiters = NBGRADERS) -> bool:
+    """Whether the student left the cell that `source` released as it was."""
+    return _bare(cell.source) == _bare(released_source(source.source, delimiters))
 
 
 def _set_type(cell: nbformat.NotebookNode, cell_type: str) -> None:
@@ -158,7 +171,7 @@ def _reorder(nb: nbformat.NotebookNode, order: Sequence[str]) -> list[Change]:
     return [Change(grade_id=grade_id, what="moved", detail="put back in the assignment's order") for grade_id in moved]
 
 
-def _add_missing(nb: nbformat.NotebookNode, sources: Sequence[SourceCell]) -> list[Change]:
+def _add_missing(nb: nbformat.NotebookNode, sources: Sequence[SourceCell], delimiters: Delimiters) -> list[Change]:
     changes: list[Change] = []
     present = {grade_id_of(cell) for cell in nb.cells}
     taken = {cell.get("id") for cell in nb.cells}
@@ -169,7 +182,7 @@ def _add_missing(nb: nbformat.NotebookNode, sources: Sequence[SourceCell]) -> li
                 changes.append(Change(grade_id=source.grade_id, what="deleted", detail="an exercise cell is gone; not put back"))
                 continue
             cell_id = f"restored-{number}"
-            cell = _new_cell(source, cell_id if cell_id not in taken else f"{cell_id}-by-grader")
+            cell = _new_cell(source, cell_id if cell_id not in taken else f"{cell_id}-by-grader", delimiters)
             nb.cells.insert(_place_after(nb, previous), cell)
             changes.append(Change(grade_id=source.grade_id, what="deleted", detail="put back"))
         previous = source.grade_id
@@ -186,8 +199,9 @@ def _place_after(nb: nbformat.NotebookNode, grade_id: str | None) -> int:
     return index
 
 
-def _new_cell(source: SourceCell, cell_id: str) -> nbformat.NotebookNode:
+def _new_cell(source: SourceCell, cell_id: str, delimiters: Delimiters) -> nbformat.NotebookNode:
     new = nbformat.v4.new_code_cell if source.cell_type == "code" else nbformat.v4.new_markdown_cell
-    cell: nbformat.NotebookNode = new(source=source.source, id=cell_id)
+    text = released_source(source.source, delimiters) if source.solution else source.source
+    cell: nbformat.NotebookNode = new(source=text, id=cell_id)
     cell.metadata["nbgrader"] = nbformat.from_dict(source.metadata())
     return cell

@@ -9,6 +9,7 @@ and `INTERNAL` (our fault) has no points at all rather than zero, so that it can
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,6 +46,10 @@ class Verdict(StrEnum):
         return self in (Verdict.NOT_EXAMINED, Verdict.INTERNAL)
 
 
+_NUMPY_SCALAR = re.compile(r"np\.(?:float|int|uint)\d+\((.*)\)")
+"""How NumPy 2 shows its numbers: np.float64(0.5)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """A verdict with its points and the reason."""
@@ -68,8 +73,9 @@ def judge_value(text: str | None, max_points: float) -> Score:
     """
     if text is None:
         return Score(verdict=Verdict.PASSED, points=max_points)
+    numpys = _NUMPY_SCALAR.fullmatch(text.strip())
     try:
-        value = float(text)
+        value = float(numpys[1] if numpys else text)
     except ValueError:
         return Score(
             verdict=Verdict.FAILED,
@@ -103,7 +109,7 @@ def judge_error(ename: str, evalue: str) -> Score:
     """The score of a grade cell that raised `ename: evalue`."""
     if ename == "AssertionError":
         return Score(verdict=Verdict.FAILED, points=0.0, message=evalue or "A check did not hold.")
-    if ename == "NotImplementedError":
+    if ename == "NotImplementedError" and not evalue:  # the stub's has no message; a library's has
         return Score(verdict=Verdict.MISSING, points=0.0, message="Not attempted: the exercise still raises NotImplementedError.")
     if ename == "MemoryError":
         return Score(verdict=Verdict.MEMORY, points=0.0, message="The cell ran out of memory.")

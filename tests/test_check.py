@@ -9,7 +9,7 @@ import pytest
 
 from autograder.build import build
 from autograder.check import CheckReport, check
-from autograder.errors import MutantError
+from autograder.errors import MutantError, SourceError
 from autograder.manifest import read_manifest
 from tests.assignment import MUTANTS, write_assignment
 
@@ -108,8 +108,33 @@ def test_mutant_that_kills_python_is_caught_by_every_test_that_can_see_it(tmp_pa
         ("max(abs(value - mean(values)) for value in values)", "nowhere", "occurs 0 times"),
         ("with =", "wth =", "unknown key wth"),
         ("[[mutant]]", "[[mutants]]", "unknown table mutants"),
+        ("[[mutant]]", "[mutant]", "two brackets"),
+        ('fails = ["test_spread"]', 'fails = "test_spread"', "not a list of test cells"),
+        ('name = "range"', "name = 3", "name must be text"),
     ],
 )
 def test_impossible_mutant_file_says_what_is_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(MutantError, match=said):
         rewrite_mutants(tmp_path, "spread", MUTANTS["spread"].replace(old, new))
+
+
+@pytest.mark.parametrize("body", ["    return (", "    return 1\\nundefined_name"])
+def test_solution_that_does_not_run_proves_nothing(tmp_path: Path, body: str) -> None:
+    entry = f'\n[[alternative]]\nname = "broken"\nwhy = "It is not."\nbody = "{body}"\n'
+    report = rewrite_mutants(tmp_path, "spread", MUTANTS["spread"] + entry)
+    assert not report.holds
+    assert [result.mutant.name for result in report.mutants if result.broken] == ["broken"]
+
+
+def test_mutants_of_no_exercise_are_a_problem(tmp_path: Path) -> None:
+    manifest = write_assignment(tmp_path)
+    (manifest.folder / "mutants" / "sprd.toml").write_text("anything")
+    build(manifest, tmp_path / "source")
+    report = check(manifest, tmp_path / "source", exercises=frozenset())
+    assert report.problems == ("mutants/sprd.toml belongs to no exercise: nothing of it is tried",)
+
+
+def test_unknown_exercise_is_an_error(tmp_path: Path) -> None:
+    manifest = write_assignment(tmp_path)
+    with pytest.raises(SourceError, match="no exercise sprd; it has mean, spread"):
+        check(manifest, tmp_path / "source", exercises=frozenset({"sprd"}))

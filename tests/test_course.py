@@ -37,7 +37,11 @@ SOURCE = make.notebook(
     ),
     make.graded("partial", "triple(1)\n### BEGIN HIDDEN TESTS\ntriple(1) / 2\n### END HIDDEN TESTS", points=4),
     make.given("question", "Why?\n\n=== BEGIN MARK SCHEME ===\nrubric-4712\n=== END MARK SCHEME ===", markdown=True),
-    make.answer("why", "model answer", points=5),
+    make.answer(
+        "why",
+        "Because:\n### BEGIN SOLUTION\nmodel\n### END SOLUTION\n=== BEGIN MARK SCHEME ===\nrubric-4713\n=== END MARK SCHEME ===",
+        points=5,
+    ),
 )
 
 
@@ -128,6 +132,11 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
     theft = course.submit("thief", "ps1", b"")
     theft.unlink()
     theft.symlink_to(course.submit("right", "ps1", good).resolve())
+    in_the_way = course.submit("in_the_way", "ps1", make.replaced(released, right))
+    (in_the_way.parent / "ps1.report.json").mkdir()
+    deleted = make.replaced(released, right)
+    deleted.cells = [cell for cell in deleted.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "why"]
+    course.submit("no_answer", "ps1", deleted)
     done = course.nbgrader("autograde", "ps1")
     feedback = course.nbgrader("generate_feedback", "ps1")
     assert feedback.returncode == 0, feedback.stderr
@@ -291,6 +300,20 @@ def test_staff_see_the_rubric_next_to_the_answer_and_students_do_not(graded: Cla
     assert "rubric-4712" in graded.course.autograded("right", "ps1").read_text()
     assert "rubric-4712" not in nbformat.writes(graded.released)
     assert SECRET not in nbformat.writes(graded.released)
+
+
+def test_folder_named_like_the_report_makes_way(graded: Class) -> None:
+    assert graded.gradebook_scores("in_the_way") == graded.gradebook_scores("right")
+
+
+def test_deleted_answer_comes_back_blank(graded: Class) -> None:
+    assert graded.verdicts("no_answer")["why"] is Verdict.MISSING
+    assert "rubric-4713" not in graded.course.feedback("no_answer", "ps1")
+    assert "rubric-4713" not in graded.course.feedback("not_json", "ps1")
+
+
+def test_reports_are_for_staff(graded: Class) -> None:
+    assert not list(graded.course.root.glob("feedback/*/ps1/*.report.json"))
 
 
 def test_papermill_metadata_do_not_stay(graded: Class) -> None:

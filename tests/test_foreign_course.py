@@ -120,3 +120,24 @@ def test_course_whose_notebook_belongs_to_another_assignment_is_left_ungraded(tw
     assert done.returncode == 1
     assert "none of this assignment's" in done.stderr
     assert not two_students.autograded("mixed_up", "ps1").exists()
+
+
+def test_courses_own_delimiters_are_respected(tmp_path: Path) -> None:
+    own = "c.ClearHiddenTests.begin_test_delimeter = 'VERSTECKT AN'\nc.ClearHiddenTests.end_test_delimeter = 'VERSTECKT AUS'\n"
+    course = make.Course(tmp_path / "course", make.TWO_LINES + own + "c.CourseDirectory.student_id_exclude = 'zed'\n")
+    source = make.notebook(
+        make.exercise("f", "### BEGIN SOLUTION\nf = 1\n### END SOLUTION"),
+        make.graded("t", "assert f\n# VERSTECKT AN\nsecret = 'hidden-4714'\n# VERSTECKT AUS"),
+    )
+    released = course.release("ps1", source)
+    for student in ("ana", "zed"):
+        course.submit(student, "ps1", make.replaced(released, {"f": "f = 1"}))
+    course.submit("eve", "ps1", b"{broken")
+    done = course.nbgrader("autograde", "ps1")
+    assert done.returncode == 1
+    assert "1 submission(s) need attention" in done.stderr
+    assert course.nbgrader("generate_feedback", "ps1").returncode == 0
+    report = read_report(course.autograded("ana", "ps1", ".report.json"))
+    assert report is not None
+    assert report.changes == ()
+    assert "hidden-4714" not in course.feedback("ana", "ps1")

@@ -222,3 +222,65 @@ def test_forged_messages_are_data_and_hurt_nobody(tmp_path: Path) -> None:
     assert verdicts(report) == {"after": Verdict.PASSED}
     assert not nb.cells[0].outputs or all(output.output_type != "execute_result" or output.data for output in nb.cells[0].outputs)
     nbformat.validate(nb)
+
+
+def test_printing_much_does_not_hide_a_partial_score(tmp_path: Path) -> None:
+    report, _ = grade(
+        tmp_path,
+        make.exercise("f", "def f():\n    print('x' * 999_979, end='', flush=True)\n    return -1"),
+        make.graded("t", "int(f() == 1)", points=3),
+    )
+    assert (report.cells[0].verdict, report.cells[0].points) == (Verdict.FAILED, 0)
+
+
+def test_students_display_settings_do_not_change_how_a_test_reads(tmp_path: Path) -> None:
+    report, _ = grade(
+        tmp_path,
+        make.code("get_ipython().ast_node_interactivity = 'all'\n%precision 0"),
+        make.graded("asserts", "{'a': 1}.pop('a')\nassert True", points=4),
+        make.graded("number", "0.4"),
+        make.code("get_ipython().ast_node_interactivity = 'last_expr_or_assign'"),
+        make.graded("assigns", "ok = 7"),
+    )
+    assert [(cell.verdict, cell.points) for cell in report.cells] == [
+        (Verdict.PASSED, 4),
+        (Verdict.PARTIAL, 0.4),
+        (Verdict.PASSED, 1),
+    ]
+
+
+def test_nothing_of_a_reference_stays_behind(tmp_path: Path) -> None:
+    nb = make.notebook(
+        make.code("def fit(x): return -1"),
+        make.graded("t_later", "assert fit(2) == 2"),
+        make.graded("t_fit", "assert fit(1) == 1"),
+        make.graded("t_helper", "assert 'helper' not in globals()"),
+    )
+    report = grade_notebook(
+        nb,
+        kernels=ColdKernels(),
+        examiner=CandidateExaminer(),
+        limits=LIMITS,
+        folder=tmp_path,
+        references={"t_later": {"ex1": "def helper(x): return x\ndef fit(x): return helper(x)"}},
+    )
+    assert verdicts(report) == {"t_later": Verdict.PASSED, "t_fit": Verdict.FAILED, "t_helper": Verdict.PASSED}
+
+
+def test_kernel_that_dies_between_two_cells_is_a_crash_not_a_loss(tmp_path: Path) -> None:
+    dies_soon = "import os, threading, time\nthreading.Timer(0.2, lambda: os._exit(1)).start()"
+    nb = make.notebook(
+        make.graded("before", "assert True"),
+        make.code(dies_soon + "\nget_ipython().events.register('pre_run_cell', lambda info: time.sleep(1))"),
+        make.graded("after", "assert True"),
+        make.graded("last", "assert True"),
+    )
+    report = grade_notebook(
+        nb,
+        kernels=ColdKernels(),
+        examiner=CandidateExaminer(),
+        limits=LIMITS,
+        folder=tmp_path,
+        references={"after": {"f": "def f(): return 1"}},
+    )
+    assert verdicts(report) == {"before": Verdict.PASSED, "after": Verdict.CRASHED, "last": Verdict.CRASHED}

@@ -44,6 +44,8 @@ def test_manifest_is_read(tmp_path: Path) -> None:
         ('"data/numbers.txt"]', '"/etc/passwd"]', "not a relative path inside the folder"),
         ('"data/numbers.txt"]', '"mutants/mean.toml"]', "must not be staged"),
         ("[limits]", "[limits", "not valid TOML"),
+        ('["mean"]', '"mean"', "not a list of exercises"),
+        ('["data/numbers.txt"]', '[""]', "not a relative path"),
     ],
 )
 def test_impossible_manifest_says_what_is_wrong(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -57,3 +59,5 @@ def test_missing_manifest_and_folder_say_what_to_do(tmp_path: Path) -> None:
         read_manifest(tmp_path)
     with pytest.raises(ManifestError, match="--course"):
         read_manifests(tmp_path / "nowhere")
+    with pytest.raises(ManifestError, match="no assignment in it"):
+        read_manifests(tmp_path)

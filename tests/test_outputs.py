@@ -114,3 +114,11 @@ def test_any_messages_leave_valid_outputs_within_the_budget(sent: list[dict[str,
 def test_cleaned_text_is_writable_and_otherwise_the_same(value: Any) -> None:
     assert clean_text(value) == value  # Hypothesis makes no lone surrogates
     assert clean_text(["\ud800a"]) == ["\ufffda"]
+
+
+def test_value_is_kept_although_the_budget_is_used_up() -> None:
+    """Else printing a lot would turn a wrong partial score into no value, that is, into full points."""
+    outputs = Outputs(100, 10_000)
+    outputs.take(stream("x" * 99))
+    outputs.take(result("0"))
+    assert outputs.value == "0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -63,9 +64,65 @@ def test_deep_nesting_is_unreadable(tmp_path: Path) -> None:
         read(tmp_path, b'{"nbformat": 4, "cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 
 
-def test_nan_in_json_is_unreadable(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableSubmission, match="NaN"):
-        read(tmp_path, b'{"nbformat": 4, "x": NaN}')
+def untidy(nb: nbformat.NotebookNode, key: str) -> bytes:
+    """The file that another program might write for `nb`."""
+    data = json.loads(nbformat.writes(nb))
+    cell = data["cells"][0]
+    good = {"output_type": "stream", "name": "stdout", "text": "x"}
+    changes: dict[str, Callable[[], object]] = {
+        "no outputs": lambda: cell.pop("outputs"),
+        "no execution count": lambda: cell.pop("execution_count"),
+        "invalid output": lambda: cell.update(outputs=[{"output_type": "display_data", "data": {}}, good]),
+        "extra key in an output": lambda: cell.update(outputs=[{**good, "extra": 1}]),
+        "extra key in a cell": lambda: cell.update(extra=1),
+        "extra key at the top": lambda: data.update(extra=1),
+        "attachments on code": lambda: cell.update(attachments={}),
+        "outputs on text": lambda: data["cells"][1].update(outputs=[], execution_count=None),
+        "id of another program": lambda: cell.update(id="#VSC-1a2b"),
+        "kernelspec without a display name": lambda: data["metadata"].update(kernelspec={"name": "python3"}),
+        "language without a name": lambda: data["metadata"].update(language_info={"version": "3"}),
+        "tags as text": lambda: cell["metadata"].update(tags="a"),
+        "widgets without a state": lambda: data["metadata"].update(
+            widgets={"application/vnd.jupyter.widget-state+json": {"a": {}}}
+        ),
+        "no minor version": lambda: data.pop("nbformat_minor"),
+        "windows line ends": lambda: cell.update(source="x = 1\r\ny = 2"),
+        "no metadata": lambda: data.pop("metadata"),
+        "NaN": lambda: cell["metadata"].update(collapsed="PLACE"),
+        "too large a number": lambda: cell["metadata"].update(collapsed="PLACE"),
+    }
+    changes[key]()
+    number = {"NaN": "NaN", "too large a number": "1e999"}.get(key, '"PLACE"')
+    return json.dumps(data).replace('"PLACE"', number).encode()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "no outputs",
+        "no execution count",
+        "invalid output",
+        "extra key in an output",
+        "extra key in a cell",
+        "extra key at the top",
+        "attachments on code",
+        "outputs on text",
+        "id of another program",
+        "kernelspec without a display name",
+        "language without a name",
+        "tags as text",
+        "widgets without a state",
+        "no minor version",
+        "windows line ends",
+        "no metadata",
+        "NaN",
+        "too large a number",
+    ],
+)
+def test_what_other_programs_write_is_tidied_not_refused(tmp_path: Path, key: str) -> None:
+    nb = read(tmp_path, untidy(make.notebook(make.code("x = 1\ny = 2"), make.text("why")), key))
+    nbformat.validate(nb)
+    assert [cell.source for cell in nb.cells] == ["x = 1\ny = 2", "why"]
 
 
 def test_too_large_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,24 +33,34 @@ def test_no_value_is_full_marks() -> None:
 
 @pytest.mark.parametrize(
     ("text", "verdict"),
-    [("5", Verdict.PASSED), ("5.0", Verdict.PASSED), ("2.5", Verdict.PARTIAL), ("0", Verdict.FAILED), ("True", Verdict.FAILED)],
+    [
+        ("5", Verdict.PASSED),
+        ("5.0", Verdict.PASSED),
+        ("2.5", Verdict.PARTIAL),
+        ("0", Verdict.FAILED),
+        ("True", Verdict.FAILED),
+        ("np.float64(2.5)", Verdict.PARTIAL),
+        ("np.int64(5)", Verdict.PASSED),
+        ("np.float64(nan)", Verdict.FAILED),
+    ],
 )
 def test_verdict_of_a_value(text: str, verdict: Verdict) -> None:
     assert judge_value(text, 5).verdict is verdict
 
 
 @pytest.mark.parametrize(
-    ("ename", "verdict"),
+    ("ename", "evalue", "verdict"),
     [
-        ("AssertionError", Verdict.FAILED),
-        ("NotImplementedError", Verdict.MISSING),
-        ("MemoryError", Verdict.MEMORY),
-        ("ValueError", Verdict.ERROR),
-        ("", Verdict.ERROR),
+        ("AssertionError", "message", Verdict.FAILED),
+        ("NotImplementedError", "", Verdict.MISSING),
+        ("NotImplementedError", "op not implemented for Half", Verdict.ERROR),
+        ("MemoryError", "", Verdict.MEMORY),
+        ("ValueError", "message", Verdict.ERROR),
+        ("", "", Verdict.ERROR),
     ],
 )
-def test_verdict_of_an_error_is_worth_nothing(ename: str, verdict: Verdict) -> None:
-    score = judge_error(ename, "message")
+def test_verdict_of_an_error_is_worth_nothing(ename: str, evalue: str, verdict: Verdict) -> None:
+    score = judge_error(ename, evalue)
     assert (score.verdict, score.points) == (verdict, 0)
 
 
