@@ -85,8 +85,9 @@ def _standing_in(references: Mapping[str, str], kernel: Kernel, *, seconds: floa
     for source in references.values():
         kernel.execute(source, _unseen(), seconds=seconds)
     yield
-    back = [f"for name in {names!r}:", "    globals().pop(name, None)", f"globals().update({_KEPT})", f"del {_KEPT}"]
-    kernel.execute("\n".join(back), _unseen(), seconds=seconds)
+    # Comprehensions, because a loop's variable would be left among the student's names.
+    back = f"[globals().pop(name, None) for name in {names!r}]\nglobals().update({_KEPT})\ndel {_KEPT}"
+    kernel.execute(back, _unseen(), seconds=seconds)
 
 
 def _unseen() -> Outputs:

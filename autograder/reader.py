@@ -76,6 +76,8 @@ def _tidied_cell(cell: dict[str, Any], index: int, seen: set[str], *, has_ids: b
     cell_id = cell.get("id")
     if not has_ids or not isinstance(cell_id, str) or not _CELL_ID.fullmatch(cell_id) or cell_id in seen:
         cell_id = f"submitted-{index}"
+        while cell_id in seen:
+            cell_id += "-again"
     seen.add(cell_id)
     tidied = {"cell_type": kind, "id": cell_id, "metadata": metadata, "source": "".join(source).replace("\r\n", "\n")}
     if kind == "code":

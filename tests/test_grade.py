@@ -176,12 +176,12 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
 
 def test_reference_stands_in_for_an_earlier_exercise_while_one_test_runs(tmp_path: Path) -> None:
     nb = make.notebook(
-        make.exercise("base", "def base(): return 'wrong'"),
+        make.exercise("base", "name = 'mine'\ndef base(): return 'wrong'"),
         make.graded("test_base", "assert base() == 'right'"),
         make.exercise("later", "def later(): return base() + '!'"),
         make.graded("test_later", "assert later() == 'right!'"),
         make.graded("test_gone", "assert gone() == 1"),
-        make.graded("test_back", "assert base() == 'wrong' and 'gone' not in globals()"),
+        make.graded("test_back", "assert base() == 'wrong' and 'gone' not in globals() and name == 'mine'"),
     )
     report = grade_notebook(
         nb,

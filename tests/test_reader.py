@@ -138,6 +138,14 @@ def test_copied_cells_get_ids_of_their_own(tmp_path: Path) -> None:
     assert len(set(ids)) == 2
 
 
+def test_ids_made_up_for_some_cells_do_not_meet_those_of_others(tmp_path: Path) -> None:
+    nb = make.notebook(make.code("a"), make.code("b"), make.code("c"))
+    for cell, cell_id in zip(nb.cells, ("submitted-1", "submitted-1", "submitted-2"), strict=True):
+        cell["id"] = cell_id
+    ids = [cell["id"] for cell in read(tmp_path, json.dumps(nb).encode()).cells]
+    assert len(set(ids)) == 3
+
+
 def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
     content = nbformat.writes(make.notebook(make.code("x = 'PLACE'"))).replace("PLACE", "\\ud800")
     assert read(tmp_path, content.encode()).cells[0].source == "x = '\ufffd'"
