@@ -75,9 +75,14 @@ def kind_of(cell: nbformat.NotebookNode) -> Kind:
     return Kind.READ_ONLY if metadata.get("locked") else Kind.FREE
 
 
+def is_graded(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell is worth points, by test or by hand."""
+    return kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK)
+
+
 def points_of(cell: nbformat.NotebookNode) -> float:
     """The points a cell is worth, 0 for a cell that is not graded."""
-    if kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK):
+    if is_graded(cell):
         points = metadata_of(cell).get("points", 0)
         return float(points) if isinstance(points, int | float) else 0.0
     return 0.0

@@ -100,6 +100,7 @@ class SubmissionExporter(NotebookExporter):
     def __init__(self, config: Config | None = None, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         self._notes: dict[tuple[str, str, str], Notes] = {}
+        self._sources: dict[tuple[str, str], nbformat.NotebookNode | None] = {}
         self._attention: list[str] = []
         self._converter = cast(Any, self.parent)
         self._course_hook = self._converter.post_convert_hook
@@ -124,6 +125,14 @@ class SubmissionExporter(NotebookExporter):
         """The notes on the notebook that `resources` name."""
         names = resources["nbgrader"]
         return self._notes.setdefault((names["student"], names["assignment"], names["notebook"]), Notes())
+
+    def source_notebook(self, resources: Any) -> nbformat.NotebookNode | None:
+        """The instructor's notebook, read once for a whole class; None where this machine does not have it."""
+        names = resources["nbgrader"]
+        key = names["assignment"], names["notebook"]
+        if key not in self._sources:
+            self._sources[key] = _source_notebook(self._converter.coursedir, names)
+        return self._sources[key]
 
     def call_staff(self, resources: Any, problem: str) -> None:
         """Say that staff must look at a submission, now and at the end."""
@@ -174,7 +183,7 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         names = resources["nbgrader"]
         with Gradebook(names["db_url"]) as gradebook:
             sources = _source_cells(gradebook.find_notebook(names["notebook"], names["assignment"]))
-        source = _source_notebook(self.parent.parent.coursedir, names)
+        source = self.parent.source_notebook(resources)
         order = [] if source is None else [grade_id_of(cell) for cell in source.cells]
         ordered = {source.grade_id for source in sources} <= set(order)
         if ordered:
@@ -217,7 +226,7 @@ class Grade(Execute):  # type: ignore[misc]
                 kernels=ColdKernels(),
                 examiner=CandidateExaminer(),
                 limits=self._limits(manifest),
-                references=self._references(manifest, names),
+                references=self._references(manifest, resources),
                 folder=Path(resources["metadata"]["path"]),
                 kernel_name=kernel_name,
             )
@@ -236,13 +245,14 @@ class Grade(Execute):  # type: ignore[misc]
             limits = replace(limits, cell_seconds=seconds)
         return limits
 
-    def _references(self, manifest: Manifest | None, names: Any) -> dict[str, dict[str, str]]:
+    def _references(self, manifest: Manifest | None, resources: Any) -> dict[str, dict[str, str]]:
         """Test cell -> exercise -> the reference's cell, from the manifest and the source notebook."""
         if manifest is None or not manifest.references:
             return {}
-        source = _source_notebook(self.parent.parent.coursedir, names)
+        source = self.parent.source_notebook(resources)
         if source is None:
-            self.log.warning("No source notebook of %s here: one mistake may cost points in later exercises.", names["notebook"])
+            name = resources["nbgrader"]["notebook"]
+            self.log.warning("No source notebook of %s here: one mistake may cost points in later exercises.", name)
             return {}
         cells = {grade_id_of(cell): cell.source for cell in source.cells if kind_of(cell) is Kind.EXERCISE}
         return {test: {name: cells[name] for name in needed if name in cells} for test, needed in manifest.references.items()}

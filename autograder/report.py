@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -171,8 +170,3 @@ def read_report(path: Path) -> Report | None:
         return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def platform_line() -> str:
-    """One line on the machine, for reports that people read."""
-    return f"Python {platform.python_version()} on {sys.platform} {platform.machine()}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import nbformat
 
-from autograder.cells import Kind, grade_id_of, kind_of, points_of
+from autograder.cells import Kind, grade_id_of, is_graded, kind_of, points_of
 from autograder.report import CellReport
 from autograder.verdict import BY_HAND, Score, Verdict, judge_error, judge_value
 
@@ -18,7 +18,7 @@ _NOT_RUN = Score(verdict=Verdict.NOT_EXAMINED, points=None, message="This test w
 
 def judge_unreadable(nb: nbformat.NotebookNode) -> tuple[CellReport, ...]:
     """Every graded cell of the assignment, `missing`."""
-    return tuple(_cell_report(cell, _UNREADABLE) for cell in nb.cells if _is_graded(cell))
+    return tuple(_cell_report(cell, _UNREADABLE) for cell in nb.cells if is_graded(cell))
 
 
 def judge_outputs(nb: nbformat.NotebookNode, *, died: bool = False) -> tuple[CellReport, ...]:
@@ -26,11 +26,7 @@ def judge_outputs(nb: nbformat.NotebookNode, *, died: bool = False) -> tuple[Cel
 
     A test that was never run shows nothing: it is `crashed` if the kernel `died`, else left to a human.
     """
-    return tuple(_cell_report(cell, _score(cell, died=died)) for cell in nb.cells if _is_graded(cell))
-
-
-def _is_graded(cell: nbformat.NotebookNode) -> bool:
-    return kind_of(cell) in (Kind.TEST, Kind.ANSWER, Kind.TASK)
+    return tuple(_cell_report(cell, _score(cell, died=died)) for cell in nb.cells if is_graded(cell))
 
 
 def _score(cell: nbformat.NotebookNode, *, died: bool) -> Score:

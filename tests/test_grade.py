@@ -13,7 +13,7 @@ import pytest
 from autograder import kernel as kernel_module
 from autograder.errors import KernelStartError
 from autograder.examiner import CandidateExaminer
-from autograder.grade import grade_notebook
+from autograder.grade import NO_REFERENCES, References, grade_notebook
 from autograder.kernel import ColdKernels, Ending, Kernel, KernelSource
 from autograder.limits import Limits
 from autograder.outputs import Outputs
@@ -26,10 +26,21 @@ IGNORES = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    excep
 
 
 def grade(
-    folder: Path, *cells: nbformat.NotebookNode, limits: Limits = LIMITS, kernels: KernelSource | None = None
+    folder: Path,
+    *cells: nbformat.NotebookNode,
+    limits: Limits = LIMITS,
+    kernels: KernelSource | None = None,
+    references: References = NO_REFERENCES,
 ) -> tuple[Report, nbformat.NotebookNode]:
     nb = make.notebook(*cells)
-    report = grade_notebook(nb, kernels=kernels or ColdKernels(), examiner=CandidateExaminer(), limits=limits, folder=folder)
+    report = grade_notebook(
+        nb,
+        kernels=kernels or ColdKernels(),
+        examiner=CandidateExaminer(),
+        limits=limits,
+        folder=folder,
+        references=references,
+    )
     return report, nb
 
 
@@ -175,20 +186,14 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
 
 
 def test_reference_stands_in_for_an_earlier_exercise_while_one_test_runs(tmp_path: Path) -> None:
-    nb = make.notebook(
+    report, _ = grade(
+        tmp_path,
         make.exercise("base", "name = 'mine'\ndef base(): return 'wrong'"),
         make.graded("test_base", "assert base() == 'right'"),
         make.exercise("later", "def later(): return base() + '!'"),
         make.graded("test_later", "assert later() == 'right!'"),
         make.graded("test_gone", "assert gone() == 1"),
         make.graded("test_back", "assert base() == 'wrong' and 'gone' not in globals() and name == 'mine'"),
-    )
-    report = grade_notebook(
-        nb,
-        kernels=ColdKernels(),
-        examiner=CandidateExaminer(),
-        limits=LIMITS,
-        folder=tmp_path,
         references={"test_later": {"base": "def base(): return 'right'"}, "test_gone": {"gone": "def gone(): return 1"}},
     )
     assert verdicts(report) == {
@@ -250,18 +255,12 @@ def test_students_display_settings_do_not_change_how_a_test_reads(tmp_path: Path
 
 
 def test_nothing_of_a_reference_stays_behind(tmp_path: Path) -> None:
-    nb = make.notebook(
+    report, _ = grade(
+        tmp_path,
         make.code("def fit(x): return -1"),
         make.graded("t_later", "assert fit(2) == 2"),
         make.graded("t_fit", "assert fit(1) == 1"),
         make.graded("t_helper", "assert 'helper' not in globals()"),
-    )
-    report = grade_notebook(
-        nb,
-        kernels=ColdKernels(),
-        examiner=CandidateExaminer(),
-        limits=LIMITS,
-        folder=tmp_path,
         references={"t_later": {"ex1": "def helper(x): return x\ndef fit(x): return helper(x)"}},
     )
     assert verdicts(report) == {"t_later": Verdict.PASSED, "t_fit": Verdict.FAILED, "t_helper": Verdict.PASSED}
@@ -269,18 +268,12 @@ def test_nothing_of_a_reference_stays_behind(tmp_path: Path) -> None:
 
 def test_kernel_that_dies_between_two_cells_is_a_crash_not_a_loss(tmp_path: Path) -> None:
     dies_soon = "import os, threading, time\nthreading.Timer(0.2, lambda: os._exit(1)).start()"
-    nb = make.notebook(
+    report, _ = grade(
+        tmp_path,
         make.graded("before", "assert True"),
         make.code(dies_soon + "\nget_ipython().events.register('pre_run_cell', lambda info: time.sleep(1))"),
         make.graded("after", "assert True"),
         make.graded("last", "assert True"),
-    )
-    report = grade_notebook(
-        nb,
-        kernels=ColdKernels(),
-        examiner=CandidateExaminer(),
-        limits=LIMITS,
-        folder=tmp_path,
         references={"after": {"f": "def f(): return 1"}},
     )
     assert verdicts(report) == {"before": Verdict.PASSED, "after": Verdict.CRASHED, "last": Verdict.CRASHED}
