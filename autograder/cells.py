@@ -6,7 +6,9 @@ Runs: trusted side.
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -86,6 +88,25 @@ def points_of(cell: nbformat.NotebookNode) -> float:
         points = metadata_of(cell).get("points", 0)
         return float(points) if isinstance(points, int | float) else 0.0
     return 0.0
+
+
+def parameters_of(nb: nbformat.NotebookNode) -> dict[str, object]:
+    """The constants set in cells tagged `parameters` and in those that papermill injected after them."""
+    found: dict[str, object] = {}
+    for cell in nb.cells:
+        tags = cell.metadata.get("tags", ())
+        if cell.cell_type != "code" or not ("parameters" in tags or "injected-parameters" in tags):
+            continue
+        with suppress(SyntaxError):
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                    found |= {target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def seed_of(assignment: str, parameter: object) -> int:
+    """The state that global random generators begin with: the same for every submission of an assignment, in 0 .. 2^32-1."""
+    return int.from_bytes(hashlib.sha256(f"{assignment}:{parameter}".encode()).digest()[:4], "big")
 
 
 def without_region(source: str, begin: str, end: str) -> str:

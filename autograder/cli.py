@@ -83,6 +83,16 @@ def _parser() -> argparse.ArgumentParser:
         "--folder", type=Path, metavar="DIR", help="where to make the course (default: demo/ in the course's folder)"
     )
     sub.add_argument("--stock", action="store_true", help="grade the same class by nbgrader alone too, and show both scores")
+    sub.add_argument("--unsafe-no-sandbox", action="store_true", help="run student code without the wall; every report says so")
+
+    sub = command(
+        "bench",
+        _bench,
+        "Measure kernels. Cold ones as in nbgrader, warm walled ones and bare exec take turns on the same notebooks.",
+    )
+    sub.add_argument("what", choices=("kernels",), help="what to measure")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument("--repeat", type=_positive, default=5, metavar="N", help="rounds (default: %(default)s)")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
     return parser
@@ -166,7 +176,12 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
     folder = options.folder or options.course / "demo"
     with console.status("starting") as status:
         demo = run_demo(
-            options.course, folder, assignments=options.ids, stock=options.stock, say=lambda text: status.update(text)
+            options.course,
+            folder,
+            assignments=options.ids,
+            stock=options.stock,
+            sandbox=not options.unsafe_no_sandbox,
+            say=lambda text: status.update(text),
         )
     if options.json:
         rows = [
@@ -225,11 +240,68 @@ def _verdicts(report: Any) -> Text:
     notes = [report.unreadable.split(". ")[0]] if report.unreadable else []
     if report.changes:
         notes.append(f"{len(report.changes)} changes to the assignment's cells undone")
+    if not report.kernel.sandbox and report.kernel.starts:
+        notes.append("run without the wall")
     if report.kernel.end.startswith("died"):
         notes.append(f"kernel {report.kernel.end}")
     for note in notes:
         text.append(f"\n{note}", style="dim")
     return text
+
+
+def _bench(options: argparse.Namespace, console: Console) -> int:
+    from autograder.bench import bench_kernels, describe_machine
+    from autograder.manifest import choose, read_manifests
+
+    machine = describe_machine()
+    found = []
+    for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
+        with _progress(console) as progress:
+            task = progress.add_task(manifest.id, total=None)
+            advance = partial(_advance, progress, task)
+            found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat, progress=advance))
+        if not options.json:
+            _print_bench(found[-1], console)
+    status = ATTENTION if any(bench.errors for bench in found) else OK
+    if options.json:
+        return _print_json({"machine": machine.to_json(), "kernels": [bench.to_json() for bench in found]}, status)
+    console.print(f"Measured on {machine}.", soft_wrap=True)
+    return status
+
+
+def _print_bench(bench: Any, console: Console) -> None:
+    contestants = ("cold", "warm", "floor")
+    table = Table(title=f"{bench.id}: {bench.cells} code cells, median of {bench.rounds} rounds (lowest to highest), seconds")
+    table.title_justify = "left"
+    table.add_column("", no_wrap=True)
+    for name in (*contestants, "cold / warm", "warm / floor"):
+        table.add_column(name, justify="right")
+    for row in bench.rows:
+        seconds = [_spread(row.seconds.get(name), "{:.2f}") for name in contestants]
+        table.add_row(row.name, *seconds, _spread(row.cold_by_warm, "{:.1f}"), _spread(row.warm_by_floor, "{:.2f}"))
+    console.print(table)
+    for target in bench.targets:
+        verdict = "met" if target.met else "[red]MISSED[/]"
+        console.print(f"  {target.name}: {target.cpu_seconds:.3f} CPU s of {target.limit_seconds:.3f}: {verdict}")
+    console.print(
+        f"  planting the zygote, once for a class: {bench.plant_seconds:.1f} s; "
+        f"{bench.fork_cpu_seconds:.3f} of each warm run's CPU s are the forks themselves"
+    )
+    for where, error in bench.errors.items():
+        console.print(Text(f"  {where}: {error}", style="red"))
+
+
+def _spread(spread: Any, form: str) -> str:
+    if spread is None:
+        return ""
+    return f"{form.format(spread.median)}\n({form.format(spread.low)} to {form.format(spread.high)})"
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
 
 
 def _doctor(options: argparse.Namespace, console: Console) -> int:

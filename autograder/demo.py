@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.build import build
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, WallError
 from autograder.manifest import Manifest, choose, read_manifests
 from autograder.report import Report, read_report, report_path
 from autograder.simulate import Student, read_material, roster
@@ -27,6 +27,9 @@ from autograder.simulate import Student, read_material, roster
 CELL_SECONDS = 8
 """Time limit for a cell in the demonstration, so that the endless loop does not keep people waiting."""
 _OURS = "from autograder import configure\n\nc = get_config()\nconfigure(c)\n"
+_NO_SANDBOX = "c.Grade.unsafe_no_sandbox = True\n"
+_NO_WALL = 3
+"""Exit status of an `nbgrader autograde` that graded nothing because it could put up no wall."""
 _COMMON = 'c = get_config()\nc.CourseDirectory.course_id = "demo"\nc.Execute.timeout = {seconds}\n'
 
 
@@ -54,7 +57,13 @@ class Demo:
 
 
 def run_demo(
-    root: Path, course: Path, *, assignments: Sequence[str] = (), stock: bool = False, say: Callable[[str], None] = lambda _: None
+    root: Path,
+    course: Path,
+    *,
+    assignments: Sequence[str] = (),
+    stock: bool = False,
+    sandbox: bool = True,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Demo:
     """Make a course in the folder `course` from the assignments in `root` and grade the simulated class.
 
@@ -65,7 +74,8 @@ def run_demo(
     """
     demo = Demo(course=course)
     manifests = choose(read_manifests(root / "assignments"), assignments)
-    _make_course(root, course, _COMMON.format(seconds=CELL_SECONDS) + _OURS, manifests)
+    ours = _COMMON.format(seconds=CELL_SECONDS) + _OURS + ("" if sandbox else _NO_SANDBOX)
+    _make_course(root, course, ours, manifests)
     steps = [("with this grader", course, True)]
     if stock:
         plain = course / "stock"
@@ -73,12 +83,14 @@ def run_demo(
         steps.append(("by nbgrader alone", plain, False))
     classes = {m.id: [s for s in roster() if s.diligent or m is manifests[0]] for m in manifests}
     for manifest in manifests:
-        for what, folder, ours in steps:
+        for what, folder, is_ours in steps:
             _release_and_hand_in(demo, folder, manifest, classes[manifest.id], say)
             say(f"{manifest.id}: grading {len(classes[manifest.id])} submissions {what}")
-            key = f"autograde {manifest.id}" + ("" if ours else " (stock)")
+            key = f"autograde {manifest.id}" + ("" if is_ours else " (stock)")
             status = _timed(demo, key, folder, "autograde", manifest.id, check=False)
-            if ours:
+            if status == _NO_WALL:
+                raise WallError(_last_error(folder / "autograde.log"))
+            if is_ours:
                 demo.exit_status[manifest.id] = status
                 say(f"{manifest.id}: writing feedback")
                 _timed(demo, f"generate_feedback {manifest.id}", folder, "generate_feedback", manifest.id)
@@ -145,6 +157,12 @@ def _nbgrader(course: Path, *arguments: str, check: bool = True) -> int:
     if check and status != 0:
         raise AutograderError(f"`nbgrader {' '.join(arguments)}` ended with status {status}; its log is {log}")
     return status
+
+
+def _last_error(log: Path) -> str:
+    """The last error in a log of nbgrader's."""
+    errors = [line for line in log.read_text(encoding="utf-8").splitlines() if "| ERROR]" in line]
+    return errors[-1].partition("| ERROR] ")[2] if errors else f"nothing was graded; see {log}"
 
 
 def _environment() -> dict[str, str]:

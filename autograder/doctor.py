@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder import __version__
+from autograder.lifeline import ON
+from autograder.probe import WALLS, Probe, probe_walls
 
 MIN_PYTHON = (3, 11)
 
@@ -60,12 +62,32 @@ def examine_machine(course: Path) -> Iterator[Finding]:
     yield from _course(course)
     yield _cores()
     yield _gpu()
-    yield Finding(
-        what="sandbox",
-        state=State.WARNING,
-        found="none in this version: student code runs with your rights",
-        advice="Grade on a machine or account that holds nothing else, until kernels are walled in (README, Security model).",
-    )
+    yield from _walls()
+
+
+def _walls(probe: Callable[[], Probe] = probe_walls) -> Iterator[Finding]:
+    """Each wall around student code, put up once."""
+    found = probe()
+    if found.problem:
+        yield Finding(what="sandbox", state=State.PROBLEM, found=found.problem, advice=found.advice)
+        still = [name for name in WALLS if found.walls.get(name) == ON]
+        yield Finding(
+            what="without it",
+            state=State.WARNING,
+            found=f"with --unsafe-no-sandbox these walls still stand: {', '.join(still) or 'none'}",
+            advice="Every report would say that the others did not.",
+        )
+        return
+    yield Finding(what="sandbox", state=State.OK, found="student code is walled in")
+    for name, meaning in WALLS.items():
+        state = found.walls.get(name, "not put up")
+        advice = "" if state == ON else "The other walls stand; a newer Linux kernel has this one too."
+        yield Finding(
+            what=f"  {name}",
+            state=State.OK if state == ON else State.WARNING,
+            found=f"{state}: {meaning}" if state == ON else f"off: {state}",
+            advice=advice,
+        )
 
 
 def _python() -> Finding:

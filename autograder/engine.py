@@ -17,11 +17,14 @@ from typing import Any
 
 import nbformat
 
+from autograder.cells import parameters_of, seed_of
 from autograder.examiner import CandidateExaminer, Examiner
+from autograder.gpu import device_of
 from autograder.grade import NO_REFERENCES, References, grade_notebook
-from autograder.kernel import ColdKernels, KernelSource
+from autograder.kernel import KernelSource, Launch
 from autograder.limits import Limits
 from autograder.report import Report
+from autograder.warm import WarmKernels
 
 ENGINE_NAME = "autograder"
 _PAPERMILL_OPTIONS = frozenset(
@@ -63,9 +66,7 @@ def run_with_papermill(
     *,
     kernels: KernelSource,
     examiner: Examiner,
-    limits: Limits,
-    folder: Path,
-    kernel_name: str,
+    launch: Launch,
     references: References = NO_REFERENCES,
 ) -> Report:
     """Run `nb` in place through the papermill engine; papermill's own metadata are taken out again.
@@ -78,12 +79,11 @@ def run_with_papermill(
     papermill_engines.execute_notebook_with_engine(
         ENGINE_NAME,
         nb,
-        kernel_name,
+        launch.kernel_name,
         progress_bar=False,
-        limits=limits,
+        launch=launch,
         kernels=kernels,
         examiner=examiner,
-        folder=folder,
         references=references,
     )
     report = Report.from_json(nb.metadata.pop("autograder"))
@@ -97,32 +97,50 @@ def _execute(
     nb_man: Any,
     kernel_name: str,
     *,
-    limits: Limits | None = None,
+    launch: Launch | None = None,
     kernels: KernelSource | None = None,
     examiner: Examiner | None = None,
-    folder: Path | None = None,
     references: References = NO_REFERENCES,
+    unsafe_no_sandbox: bool = False,
     **options: Any,
 ) -> None:
     """Run the managed notebook; papermill's `execution_timeout` and `start_timeout` set the limits of the same meaning.
 
+    Called by papermill itself there is no `launch`: the notebook runs behind the wall in a copy of the current folder, on
+    the device that its parameter DEVICE names.
+
     Raises:
         TypeError: an option that papermill does not pass by itself; a misspelt limit must not be swallowed.
+        WallError: this machine cannot wall the notebook in.
     """
     unknown = sorted(set(options) - _PAPERMILL_OPTIONS)
     if unknown:
         raise TypeError(f"unknown option for the autograder engine: {', '.join(unknown)}")
-    report = grade_notebook(
-        nb_man.nb,
-        kernels=kernels or ColdKernels(),
-        examiner=examiner or CandidateExaminer(),
-        limits=limits or _limits_from(options),
-        folder=folder or Path.cwd(),
-        kernel_name=kernel_name,
-        references=references,
-        around_cell=lambda cell, index: _reported(nb_man, cell, index),
-    )
+    source = kernels or WarmKernels(sandbox=not unsafe_no_sandbox)
+    try:
+        report = grade_notebook(
+            nb_man.nb,
+            kernels=source,
+            examiner=examiner or CandidateExaminer(),
+            launch=launch or _launch_from(nb_man.nb, kernel_name, options),
+            references=references,
+            around_cell=lambda cell, index: _reported(nb_man, cell, index),
+        )
+    finally:
+        if kernels is None:
+            source.close()
     nb_man.nb.metadata["autograder"] = report.to_json()
+
+
+def _launch_from(nb: nbformat.NotebookNode, kernel_name: str, options: dict[str, Any]) -> Launch:
+    return Launch(
+        folder=Path.cwd(),
+        limits=_limits_from(options),
+        kernel_name=kernel_name,
+        seed=seed_of("", parameters_of(nb).get("SEED")),
+        device=device_of(parameters_of(nb).get("DEVICE", "cpu")),
+        keep_files=True,
+    )
 
 
 def _limits_from(options: dict[str, Any]) -> Limits:

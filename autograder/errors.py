@@ -8,6 +8,7 @@ Runs: trusted side.
     │   └── BuildConflict        text and notebook were both edited; building would lose one of them
     ├── MutantError              a mutants/*.toml file says something impossible
     ├── KernelStartError         a kernel did not start (our fault, never the student's)
+    │   └── WallError            this machine cannot wall student code in; nothing is run
     ├── WrongNotebook            a submitted notebook belongs to another assignment
     └── UnreadableSubmission     a submitted file is not a notebook that can be graded
 
@@ -42,6 +43,10 @@ class MutantError(AutograderError):
 
 class KernelStartError(AutograderError):
     """A kernel could not be started. Never the student's fault."""
+
+
+class WallError(KernelStartError):
+    """This machine lacks something without which student code is not run."""
 
 
 class WrongNotebook(AutograderError):

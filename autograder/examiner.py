@@ -107,5 +107,11 @@ def judge_reply(reply: Reply, outputs: Outputs, max_points: float, *, seconds: f
             return Score(verdict=Verdict.TIMEOUT, points=0.0, message=f"The test was stopped after {seconds:.0f} s.")
         case Ending.FLOOD:
             return Score(verdict=Verdict.OUTPUT_LIMIT, points=0.0, message="The test was stopped: it printed without end.")
+        case Ending.MEMORY:
+            return Score(verdict=Verdict.MEMORY, points=0.0, message=f"Python was ended here: {kernel.end}.")
+        case Ending.CPU:
+            return Score(verdict=Verdict.TIMEOUT, points=0.0, message=f"Python was ended here: {kernel.end}.")
+        case Ending.LOST:
+            return Score(verdict=Verdict.INTERNAL, points=None, message="The grader failed here; staff will look at it.")
         case Ending.DIED:
             return Score(verdict=Verdict.CRASHED, points=0.0, message=f"Python itself ended here ({kernel.end}).")

@@ -3,7 +3,8 @@
 Runs: trusted side.
 
 Cells run in order in one kernel. A cell that does not end is interrupted; a kernel that does not obey is killed and a
-fresh one takes over, in which the cells that had ended are run again so that later exercises are judged on their own.
+fresh one takes over, in which the cells that had ended are run again so that later exercises are judged on their own; so
+it is when a cell uses more memory than there is.
 A kernel that dies takes the rest of the notebook with it: the verdicts before it stand, the rest are `crashed`.
 """
 
@@ -13,16 +14,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from types import MappingProxyType
 
 import nbformat
 
 from autograder.cells import Kind, grade_id_of, kind_of, points_of
-from autograder.errors import KernelStartError
+from autograder.errors import KernelStartError, WallError
 from autograder.examiner import Examiner, TestCell
-from autograder.kernel import Ending, Kernel, KernelSource
-from autograder.limits import Limits
+from autograder.kernel import Ending, Kernel, KernelSource, Launch
 from autograder.outputs import Outputs
 from autograder.report import CellReport, Incident, KernelReport, Report
 from autograder.verdict import BY_HAND, Score, Verdict
@@ -41,19 +40,17 @@ def grade_notebook(
     *,
     kernels: KernelSource,
     examiner: Examiner,
-    limits: Limits,
-    folder: Path,
-    kernel_name: str = "python3",
+    launch: Launch,
     references: References = NO_REFERENCES,
     around_cell: Callable[[nbformat.NotebookNode, int], AbstractContextManager[None]] | None = None,
 ) -> Report:
-    """Run every code cell of `nb` in `folder` and judge its graded cells; `nb` receives the outputs.
+    """Run every code cell of `nb` in a kernel started by `launch` and judge its graded cells; `nb` receives the outputs.
 
     `references` names, for a test cell, the exercises whose reference version stands in while it runs.
 
     `around_cell(cell, index)` gives a context manager entered around each cell (progress, timing).
     """
-    run = _Run(kernels, examiner, limits, folder, kernel_name, references)
+    run = _Run(kernels, examiner, launch, references)
     try:
         for index, cell in enumerate(nb.cells):
             if around_cell is None:
@@ -69,20 +66,11 @@ def grade_notebook(
 class _Run:
     """The state of one notebook while it is graded."""
 
-    def __init__(
-        self,
-        kernels: KernelSource,
-        examiner: Examiner,
-        limits: Limits,
-        folder: Path,
-        kernel_name: str,
-        references: References,
-    ) -> None:
+    def __init__(self, kernels: KernelSource, examiner: Examiner, launch: Launch, references: References) -> None:
         self._kernels = kernels
         self._examiner = examiner
-        self._limits = limits
-        self._folder = folder
-        self._kernel_name = kernel_name
+        self._launch = launch
+        self._limits = launch.limits
         self._references = references
         self._kernel: Kernel | None = None
         self._ended: list[str] = []  # sources of ungraded cells that ended, to be replayed in a fresh kernel
@@ -94,6 +82,9 @@ class _Run:
         self._start_seconds = 0.0
         self._cell_seconds = 0.0
         self._last_end = ""
+        self._walls: Mapping[str, str] = {}
+        self._cpu_seconds = 0.0
+        self._peak_bytes = 0
         self._cells: list[CellReport] = []
         self._incidents: list[Incident] = []
 
@@ -115,16 +106,22 @@ class _Run:
     def close(self) -> None:
         """End the kernel."""
         if self._kernel is not None:
-            self._kernel.close()
-            self._last_end = self._kernel.end
-            self._kernel = None
+            self._let_go(self._kernel)
 
     def report(self) -> Report:
         """What was found."""
         return Report(
             cells=tuple(self._cells),
             incidents=tuple(self._incidents),
-            kernel=KernelReport(source=self._kernels.name, starts=self._starts, end=self._last_end),
+            kernel=KernelReport(
+                source=self._kernels.name,
+                sandbox=self._kernels.sandbox,
+                walls=self._walls,
+                starts=self._starts,
+                end=self._last_end,
+                cpu_seconds=round(self._cpu_seconds, 3),
+                peak_bytes=self._peak_bytes,
+            ),
             seconds={
                 "kernel_start": self._start_seconds,
                 "cells": self._cell_seconds,
@@ -160,14 +157,24 @@ class _Run:
         where = _name(cell, index)
         if reply.ending in (Ending.OK, Ending.ERROR):
             self._ended.append(cell.source)
+            if "parameters" in cell.metadata.get("tags", ()) and self._launch.parameters:
+                self._set_parameters(kernel)
         elif reply.ending is Ending.TIMEOUT:
             self._incident(where, "timeout", f"stopped after {seconds:.0f} s")
             outputs.add_error("CellTimeoutError", f"This cell was stopped after {seconds:.0f} s.")
         elif reply.ending is Ending.FLOOD:
             self._incident(where, "output_limit", f"stopped after printing {outputs.seen_bytes:,} bytes")
             outputs.add_error("OutputLimit", "This cell was stopped: it printed without end.")
+        elif reply.ending in (Ending.MEMORY, Ending.CPU):
+            self._incident(where, "memory" if reply.ending is Ending.MEMORY else "timeout", kernel.end)
+            outputs.add_error("KernelEnded", f"Python was ended here: {kernel.end}.")
         self._keep(cell, outputs)
         self._after(kernel, reply.ending, where)
+
+    def _set_parameters(self, kernel: Kernel) -> None:
+        source = "\n".join(f"{name} = {value!r}" for name, value in self._launch.parameters.items())
+        kernel.execute(source, self._outputs(), seconds=self._limits.cell_seconds)
+        self._ended.append(source)
 
     def _ready(self) -> tuple[Kernel | None, float]:
         """A kernel that can run a cell and the seconds it may take; None when nothing more can run."""
@@ -190,8 +197,10 @@ class _Run:
         """Start a kernel and bring it to where the last one was."""
         for tries_left in reversed(range(START_TRIES)):
             try:
-                self._kernel = self._kernels.start(self._kernel_name, self._folder, self._limits)
+                self._kernel = self._kernels.start(self._launch)
                 break
+            except WallError:
+                raise  # no other submission would fare better: nothing is graded
             except KernelStartError as error:
                 log.warning("%s%s", error, " Trying once more." if tries_left else "")
                 failure = str(error)
@@ -201,6 +210,7 @@ class _Run:
             return
         self._starts += 1
         self._start_seconds += self._kernel.start_seconds
+        self._walls = self._kernel.walls
         if self._starts == 1:
             self._deadline = time.monotonic() + self._limits.notebook_seconds
         self._replay(self._kernel)
@@ -221,13 +231,23 @@ class _Run:
         if kernel.alive:
             return
         self._incident(where, "kernel", kernel.end)
-        self._last_end = kernel.end
-        kernel.close()
-        self._kernel = None
+        self._let_go(kernel)
+        if ending is Ending.CPU:
+            message = f"Not reached: the notebook's {self._limits.cpu_seconds:.0f} CPU seconds were used up at {where}."
+            self._stop = Score(verdict=Verdict.TIMEOUT, points=0.0, message=message)
+        if ending is Ending.LOST:
+            self._stop = Score(verdict=Verdict.INTERNAL, points=None, message="The grader could not run this cell; staff will.")
         if ending is Ending.DIED:
             self._stop = Score(
                 verdict=Verdict.CRASHED, points=0.0, message=f"Not reached: Python ended at {where} ({kernel.end})."
             )
+
+    def _let_go(self, kernel: Kernel) -> None:
+        kernel.close()
+        self._last_end = kernel.end
+        self._cpu_seconds += kernel.usage.cpu_seconds
+        self._peak_bytes = max(self._peak_bytes, kernel.usage.peak_bytes)
+        self._kernel = None
 
     def _keep(self, cell: nbformat.NotebookNode, outputs: Outputs) -> None:
         self._executed += 1

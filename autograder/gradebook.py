@@ -14,12 +14,13 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass, replace
+import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
@@ -36,21 +37,22 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
+from traitlets import Bool, List, Unicode
 from traitlets.config import Config
 
 from autograder.cells import Delimiters, Kind, grade_id_of, kind_of
-from autograder.engine import run_with_papermill
-from autograder.errors import KernelStartError, UnreadableSubmission
-from autograder.examiner import CandidateExaminer
+from autograder.errors import KernelStartError, UnreadableSubmission, WallError
 from autograder.feedback import show_verdicts, unreadable_notebook
-from autograder.kernel import ColdKernels
+from autograder.grader import Grader, Task
 from autograder.limits import Limits
 from autograder.manifest import Manifest, read_manifest
+from autograder.notes import Notes, completed
 from autograder.reader import read_submission
-from autograder.report import CellReport, Change, Incident, KernelReport, Report, read_report, report_path, write_report
+from autograder.report import Incident, KernelReport, Report, read_report, report_path, write_report
 from autograder.restore import SourceCell, is_blank, restore
 from autograder.unrun import judge_outputs, judge_unreadable
 from autograder.verdict import Verdict
+from autograder.wall import is_ipykernel
 
 _REPORT = "autograder_report"
 """The resource that carries the report from one preprocessor to the next."""
@@ -60,16 +62,6 @@ _BY_NBGRADER = "nbgrader"
 
 _UNLIMITED_SECONDS = 1e8
 """Three years: what nbgrader's "no limit" comes to."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Notes:
-    """What reading and restoring one notebook found, for its report."""
-
-    unreadable: str = ""
-    changes: tuple[Change, ...] = ()
-    blank: frozenset[str] = frozenset()
-    """Grade ids of exercises and answers that were left as released."""
 
 
 def configure_nbgrader(c: Config) -> None:
@@ -101,6 +93,7 @@ class SubmissionExporter(NotebookExporter):
         super().__init__(config=config, **kwargs)
         self._notes: dict[tuple[str, str, str], Notes] = {}
         self._sources: dict[tuple[str, str], nbformat.NotebookNode | None] = {}
+        self._grader: Grader | None = None
         self._attention: list[str] = []
         self._converter = cast(Any, self.parent)
         self._course_hook = self._converter.post_convert_hook
@@ -133,6 +126,15 @@ class SubmissionExporter(NotebookExporter):
         if key not in self._sources:
             self._sources[key] = _source_notebook(self._converter.coursedir, names)
         return self._sources[key]
+
+    def grader(self, settings: Grade) -> Grader:
+        """What grades the notebooks: one for the whole run."""
+        if self._grader is None:
+            if settings.unsafe_no_sandbox:
+                self.log.warning("Student code runs with your rights (unsafe_no_sandbox). Every report says so.")
+            self._grader = Grader(sandbox=not settings.unsafe_no_sandbox, visible=tuple(settings.visible))
+            weakref.finalize(self, self._grader.close)  # nbgrader tells nobody when it is done
+        return self._grader
 
     def call_staff(self, resources: Any, problem: str) -> None:
         """Say that staff must look at a submission, now and at the end."""
@@ -202,10 +204,11 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
 
 
 class Grade(Execute):  # type: ignore[misc]
-    """Runs and judges a notebook (instead of nbgrader's Execute, whose settings it keeps).
+    """Runs and judges a notebook (instead of nbgrader's Execute, whose settings it keeps)."""
 
-    A notebook in another language is run by nbgrader itself; its outputs are judged by our rules.
-    """
+    unsafe_no_sandbox = Bool(False, help="Run student code with the grader's rights. Every report says so.").tag(config=True)
+    visible = List(Unicode(), help="Further files and folders that submissions may read, such as data sets.").tag(config=True)
+    device = Unicode("", help="cpu or cuda; the manifest's device unless set.").tag(config=True)
 
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any, km: Any = None) -> tuple[nbformat.NotebookNode, Any]:
         """Run `nb` and leave the report in the resources."""
@@ -213,28 +216,50 @@ class Grade(Execute):  # type: ignore[misc]
         notes = self.parent.notes(resources)
         kernel_name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
         kernel_name = "python3" if kernel_name == "python" else kernel_name  # as jupyter_client reads it
-        language = _language(nb, kernel_name)
-        manifest = _manifest(self.parent.parent.coursedir, names["assignment"])
+        spec = _kernel_spec(kernel_name)
+        language = str(spec.language or nb.metadata.get("kernelspec", {}).get("language") or "python").lower()
         if notes.unreadable:
             report = Report(cells=judge_unreadable(nb), kernel=KernelReport(source="none"))
-        elif language != "python":
-            self.log.warning("%s is in %s: nbgrader runs it itself, without this grader's limits.", names["notebook"], language)
+        elif is_ipykernel(spec) and language == "python":
+            report = self._run(nb, resources, kernel_name)
+        elif self.unsafe_no_sandbox:
+            self.log.warning(
+                "%s runs in %s: nbgrader runs it itself, with no limits of ours.", names["notebook"], spec.display_name
+            )
             nb, resources, report = self._run_by_nbgrader(nb, resources, km)
         else:
-            report = run_with_papermill(
-                nb,
-                kernels=ColdKernels(),
-                examiner=CandidateExaminer(),
-                limits=self._limits(manifest),
-                references=self._references(manifest, resources),
-                folder=Path(resources["metadata"]["path"]),
-                kernel_name=kernel_name,
+            raise KernelStartError(
+                f"{names['notebook']} asks for the kernel {spec.display_name!r}, and only Python's can run behind the wall. "
+                "Nothing was graded. Where you trust the students, --Grade.unsafe_no_sandbox=True has nbgrader run it."
             )
-        report = _completed(report, nb, names, notes)
+        report = completed(report, nb, notes, **_names(names))
         if any(cell.verdict is Verdict.INTERNAL for cell in report.cells):
             self.parent.call_staff(resources, "the grader failed; no points were recorded for some cells, see the report")
         resources[_REPORT] = report
         return nb, resources
+
+    def _run(self, nb: nbformat.NotebookNode, resources: Any, kernel_name: str) -> Report:
+        names = resources["nbgrader"]
+        coursedir = self.parent.parent.coursedir
+        manifest = _manifest(coursedir, names["assignment"])
+        source = self.parent.source_notebook(resources)
+        task = Task(
+            assignment=names["assignment"],
+            notebook=names["notebook"],
+            limits=self._limits(manifest),
+            manifest=manifest,
+            source=source,
+            source_folder=None if source is None else _source_folder(coursedir, names),
+            device=self.device,
+        )
+        folder = Path(resources["metadata"]["path"])
+        try:
+            return cast(Report, self.parent.grader(self).grade(nb, task, folder=folder, kernel_name=kernel_name))
+        except WallError as error:
+            # Nothing of this run may stand: every submission would fare the same, and none was looked at.
+            shutil.rmtree(folder, ignore_errors=True)
+            self.log.error("%s\nNothing was graded.", error)
+            raise SystemExit(3) from error
 
     def _limits(self, manifest: Manifest | None) -> Limits:
         """The manifest's limits where the course has one; `Execute.timeout` set by hand wins, as does its default elsewhere."""
@@ -244,18 +269,6 @@ class Grade(Execute):  # type: ignore[misc]
             seconds = float(self.timeout) if self.timeout and self.timeout > 0 else _UNLIMITED_SECONDS
             limits = replace(limits, cell_seconds=seconds)
         return limits
-
-    def _references(self, manifest: Manifest | None, resources: Any) -> dict[str, dict[str, str]]:
-        """Test cell -> exercise -> the reference's cell, from the manifest and the source notebook."""
-        if manifest is None or not manifest.references:
-            return {}
-        source = self.parent.source_notebook(resources)
-        if source is None:
-            name = resources["nbgrader"]["notebook"]
-            self.log.warning("No source notebook of %s here: one mistake may cost points in later exercises.", name)
-            return {}
-        cells = {grade_id_of(cell): cell.source for cell in source.cells if kind_of(cell) is Kind.EXERCISE}
-        return {test: {name: cells[name] for name in needed if name in cells} for test, needed in manifest.references.items()}
 
     def _run_by_nbgrader(self, nb: nbformat.NotebookNode, resources: Any, km: Any) -> tuple[nbformat.NotebookNode, Any, Report]:
         incidents: tuple[Incident, ...] = ()
@@ -278,7 +291,7 @@ class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
         if report is None:
             self.log.warning("%s was not run: its outputs are taken as they were handed in.", names["student"])
             unrun = Report(cells=judge_outputs(nb), kernel=KernelReport(source="none"))
-            report = _completed(unrun, nb, names, notes)
+            report = completed(unrun, nb, notes, **_names(names))
         with Gradebook(names["db_url"]) as gradebook:
             for cell in nb.cells:
                 if kind_of(cell) in (Kind.TEST, Kind.ANSWER):
@@ -308,6 +321,10 @@ class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]
         return nb, resources
 
 
+def _names(names: Any) -> dict[str, str]:
+    return {name: names[name] for name in ("assignment", "student", "notebook")}
+
+
 def _delimiters(config: Config) -> Delimiters:
     """What marks hidden parts in this course; the misspelling is nbgrader's."""
     hidden, scheme = config.get("ClearHiddenTests", {}), config.get("ClearMarkScheme", {})
@@ -326,11 +343,15 @@ def _manifest(coursedir: Any, assignment: str) -> Manifest | None:
     return read_manifest(folder) if (folder / "assignment.toml").is_file() else None
 
 
+def _source_folder(coursedir: Any, names: Any) -> Path:
+    return Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"])).resolve()
+
+
 def _source_notebook(coursedir: Any, names: Any) -> nbformat.NotebookNode | None:
     """The instructor's notebook; None where this machine does not have it."""
-    folder = Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"]))
     try:
-        nb: nbformat.NotebookNode = nbformat.read(folder / f"{names['notebook']}.ipynb", as_version=4)
+        path = _source_folder(coursedir, names) / f"{names['notebook']}.ipynb"
+        nb: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError):
         return None
     return nb
@@ -358,40 +379,16 @@ def _source_cells(notebook: Any) -> list[SourceCell]:
     ]
 
 
-def _language(nb: nbformat.NotebookNode, kernel_name: str) -> str:
-    """The language of the notebook's kernel, lower case.
+def _kernel_spec(kernel_name: str) -> KernelSpec:
+    """The kernelspec of that name.
 
     Raises:
         KernelStartError: this machine has no such kernel; nothing is graded, and nothing is held against the student.
     """
     try:
-        spec = KernelSpecManager().get_kernel_spec(kernel_name)
+        return KernelSpecManager().get_kernel_spec(kernel_name)
     except NoSuchKernel as error:
         raise KernelStartError(
             f"no kernel named {kernel_name!r} on this machine, which the notebook asks for. Nothing was graded. "
             "`jupyter kernelspec list` shows the kernels there are; install the missing one and grade again."
         ) from error
-    return str(spec.language or nb.metadata.get("kernelspec", {}).get("language") or "python").lower()
-
-
-def _completed(report: Report, nb: nbformat.NotebookNode, names: Any, notes: Notes) -> Report:
-    """`report` with its names and what reading and restoring found.
-
-    A written answer that was left as released is `missing` and worth nothing, as nbgrader has it.
-    """
-    blank = {grade_id_of(cell) for cell in nb.cells if kind_of(cell) is Kind.ANSWER} & notes.blank
-
-    def settled(cell: CellReport) -> CellReport:
-        if cell.grade_id not in blank:
-            return cell
-        return replace(cell, verdict=Verdict.MISSING, points=0.0, message="No answer was given.")
-
-    return replace(
-        report,
-        cells=tuple(map(settled, report.cells)),
-        assignment=names["assignment"],
-        student=names["student"],
-        notebook=names["notebook"],
-        changes=notes.changes,
-        unreadable=notes.unreadable,
-    )

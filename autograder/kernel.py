@@ -2,9 +2,9 @@
 
 Runs: trusted side; talks to the candidate, whose messages are treated as hostile.
 
-A `KernelSource` starts a `Kernel` for each submission; this is the seam behind which a warm, walled source will stand.
-`ColdKernels` starts a new interpreter each time, as nbgrader does. A kernel runs one cell at a time and reports how the
-cell ended as a value: a dead kernel, an endless loop and a flood of output are replies, not exceptions.
+A `KernelSource` starts a `Kernel` for each submission; `warm` has the one that is used, and `ColdKernels` here starts a new
+interpreter each time, as nbgrader does, with no wall around it. A kernel runs one cell at a time and reports how the cell
+ended as a value: a dead kernel, an endless loop and a flood of output are replies, not exceptions.
 
          driver                                kernel process
       Kernel.execute --- shell (request, reply) --->  cell
@@ -19,7 +19,8 @@ import shutil
 import signal
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from queue import Empty
@@ -40,6 +41,8 @@ _MESSAGE_BYTES = 256 * 1024 * 1024
 """A single larger message from a kernel is refused by the socket, so that one print cannot fill the driver's memory."""
 _IDLE_SECONDS = 4.0
 """How long after a cell's reply its last outputs may still arrive."""
+_ASK_AGAIN_SECONDS = 0.5
+"""A kernel that has answered but whose output channel is silent is asked again: a subscription takes a moment to arrive."""
 _POLL_MILLISECONDS = 200
 """How often a silent kernel is asked whether it still lives."""
 
@@ -52,6 +55,12 @@ class Ending(StrEnum):
     TIMEOUT = "timeout"
     FLOOD = "flood"
     DIED = "died"
+    MEMORY = "memory"
+    """Killed, with everything it had started, because it used more memory than it may."""
+    CPU = "cpu"
+    """Killed because the submission used up its CPU seconds."""
+    LOST = "lost"
+    """Our side of the kernel failed, not the cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +73,42 @@ class Reply:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What a kernel is started with."""
+
+    folder: Path
+    """The working folder, or what it begins as a copy of."""
+    limits: Limits = field(default_factory=Limits)
+    kernel_name: str = "python3"
+    """Name of the kernelspec."""
+    seed: int = 0
+    """State that the global random generators begin with."""
+    device: str = "cpu"
+    """What the submission may compute on: `cpu` or `cuda`."""
+    modules: tuple[str, ...] = ()
+    """What a zygote imports beforehand, in this order."""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    """Set right after the cell tagged `parameters`, as papermill does."""
+    keep_files: bool = False
+    """Whether files that the notebook writes into its folder are to appear in `folder` at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a kernel and everything it started used, known once it has ended."""
+
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
 class Kernel(Protocol):
     """One kernel of one submission."""
 
     start_seconds: float
+    usage: Usage
+    walls: Mapping[str, str]
+    """Name of each wall around it -> "on", or why it is off. Empty where there are none."""
 
     @property
     def alive(self) -> bool:
@@ -88,37 +129,48 @@ class KernelSource(Protocol):
     """Starts kernels."""
 
     name: str
+    sandbox: bool
+    """Whether student code is walled in."""
 
-    def start(self, kernel_name: str, folder: Path, limits: Limits) -> Kernel:
-        """A fresh kernel of the kernelspec `kernel_name` whose working folder is `folder`.
+    def start(self, launch: Launch) -> Kernel:
+        """A fresh kernel.
 
         Raises:
             KernelStartError: the kernelspec is unknown, or the kernel was not ready within `limits.start_seconds`.
         """
 
+    def close(self) -> None:
+        """End what serves several kernels. Safe to call twice."""
+
 
 class ColdKernels:
-    """A new interpreter for each submission, with the grader's rights: no wall yet."""
+    """A new interpreter for each submission, with the grader's rights: no wall. What the warm source is measured against."""
 
     name = "cold"
+    sandbox = False
 
-    def start(self, kernel_name: str, folder: Path, limits: Limits) -> Kernel:
+    def start(self, launch: Launch) -> Kernel:
         """See `KernelSource.start`."""
-        return JupyterKernel(kernel_name, folder, limits)
+        return JupyterKernel(launch)
+
+    def close(self) -> None:
+        """See `KernelSource.close`."""
 
 
 class JupyterKernel:
     """A kernel behind `jupyter_client`, over unix sockets (TCP ports race when several kernels start at once)."""
 
-    def __init__(self, kernel_name: str, folder: Path, limits: Limits) -> None:
+    def __init__(self, launch: Launch, manager: Callable[..., KernelManager] = KernelManager) -> None:
         began = time.monotonic()
-        self._limits = limits
+        self._limits = launch.limits
         self._end = ""
+        self.usage = Usage()
+        self.walls: Mapping[str, str] = {}
         self._sockets = tempfile.mkdtemp(prefix="ag-")  # short: a unix socket's path has at most 107 bytes
         self._context = zmq.Context()
         self._context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
-        self._manager = KernelManager(
-            kernel_name=kernel_name,
+        self._manager = manager(
+            kernel_name=launch.kernel_name,
             transport="ipc",
             ip=f"{self._sockets}/k",
             connection_file=f"{self._sockets}/kernel.json",
@@ -127,21 +179,24 @@ class JupyterKernel:
         self._client: BlockingKernelClient | None = None
         try:
             arguments = ["--HistoryManager.hist_file=:memory:"] if self._manager.ipykernel else []
-            self._manager.start_kernel(extra_arguments=arguments, cwd=str(folder))
+            self._manager.start_kernel(extra_arguments=arguments, cwd=str(launch.folder))
             self._client = self._manager.client()
-            self._client.start_channels(stdin=False)
-            self._client.wait_for_ready(timeout=limits.start_seconds)
+            self._client.start_channels(stdin=False, hb=False)
+            self._await_ready(began + launch.limits.start_seconds)
+        except KernelStartError:
+            self.close()
+            raise
         except NoSuchKernel as error:
             self.close()
             raise KernelStartError(
-                f"no kernel named {kernel_name!r} on this machine. The notebook asks for it; `jupyter kernelspec list` "
+                f"no kernel named {launch.kernel_name!r} on this machine. The notebook asks for it; `jupyter kernelspec list` "
                 "shows what is installed, and `pip install ipykernel` brings python3."
             ) from error
         except (RuntimeError, OSError) as error:
             self.close()
             raise KernelStartError(
-                f"kernel {kernel_name!r} was not ready within {limits.start_seconds:g} s: {error}. A machine short of "
-                "memory or a broken environment are the usual causes; `autograder doctor` says more."
+                f"kernel {launch.kernel_name!r} was not ready within {launch.limits.start_seconds:g} s: {error}. A machine "
+                "short of memory or a broken environment are the usual causes; `autograder doctor` says more."
             ) from error
         self.start_seconds = time.monotonic() - began
 
@@ -179,6 +234,8 @@ class JupyterKernel:
         poller = zmq.Poller()
         poller.register(shell.socket, zmq.POLLIN)
         poller.register(iopub.socket, zmq.POLLIN)
+        for descriptor in self._signs_of_death():
+            poller.register(descriptor, zmq.POLLIN)
         stopped: Ending | None = None  # why the cell was interrupted, once it was
         reply: dict[str, Any] | None = None
         idle = False
@@ -197,9 +254,10 @@ class JupyterKernel:
                         self._stop("died: the notebook called exit()")
                         return Ending.DIED, {}
                     deadline = min(deadline, time.monotonic() + _IDLE_SECONDS)
-            if not events and not self._manager.is_alive():
-                self._stop(self._death())
-                return stopped or Ending.DIED, {}
+            if iopub.socket not in events and shell.socket not in events and not self._manager.is_alive():
+                ending, why = self._death()
+                self._stop(why)
+                return (stopped or ending) if ending is Ending.DIED else ending, {}
             if reply is not None:
                 if time.monotonic() > deadline:
                     outputs.complete = False
@@ -214,6 +272,29 @@ class JupyterKernel:
                 return stopped, {}
         status = reply.get("status") if reply is not None else None
         return stopped or (Ending.OK if status == "ok" else Ending.ERROR), reply or {}
+
+    def _await_ready(self, deadline: float) -> None:
+        """Wait until a request is answered on both channels; jupyter_client's own wait adds a fixed 0.2 s.
+
+        Raises:
+            RuntimeError: the kernel died, or `deadline` passed.
+        """
+        assert self._client is not None
+        shell, iopub = self._client.shell_channel, self._client.iopub_channel
+        while time.monotonic() < deadline:
+            request = self._client.kernel_info()
+            replied = idle = False
+            until = min(deadline, time.monotonic() + _ASK_AGAIN_SECONDS)
+            while not (replied and idle) and time.monotonic() < until:
+                zmq.select([shell.socket, iopub.socket], [], [], timeout=0.05)
+                message = _receive(iopub, request)
+                idle = idle or (message is not None and _is_idle(message))
+                replied = replied or _receive(shell, request) is not None
+            if replied and idle:
+                return
+            if not self._manager.is_alive():
+                raise RuntimeError("it died before it answered")
+        raise RuntimeError("it did not answer")
 
     def close(self) -> None:
         """See `Kernel.close`."""
@@ -233,15 +314,24 @@ class JupyterKernel:
             self._context.destroy(linger=0)
             shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def _death(self) -> str:
-        """How a kernel that ended by itself ended."""
+    def _signs_of_death(self) -> list[int]:
+        """Descriptors that become readable when the kernel ends."""
+        return []
+
+    def _death(self) -> tuple[Ending, str]:
+        """How a kernel that was not ended by us ended, also in words."""
         process = getattr(self._manager.provisioner, "process", None)
-        code = getattr(process, "returncode", None)
-        if code is None:
-            return "died"
-        if code < 0:
-            return f"died: killed by signal {-code} ({signal.Signals(-code).name})"
+        return Ending.DIED, status_in_words(getattr(process, "returncode", None))
+
+
+def status_in_words(code: int | None) -> str:
+    """An exit status, negative for a signal, in words."""
+    if code is None:
+        return "died"
+    if code >= 0:
         return f"died: exited with status {code}"
+    known = {number.value: number.name for number in signal.Signals}
+    return f"died: killed by signal {-code} ({known.get(-code, 'unknown')})"
 
 
 def _receive(channel: Any, request: str) -> dict[str, Any] | None:

@@ -29,6 +29,20 @@ class Limits:
     flood_bytes: int = 100_000_000
     """How much one cell may print at all. Past it the cell is interrupted and its verdict is `output_limit`."""
 
+    cpu_seconds: float = 1200.0
+    """CPU seconds of everything that one submission runs. Past it all of it is killed and the rest gets `timeout`."""
+    memory_bytes: int = 4_000_000_000
+    """Memory of everything that one submission runs. One allocation past it raises MemoryError; past it all together, the
+    processes are killed, the verdict is `memory`, and a fresh kernel goes on."""
+    processes: int = 128
+    """Processes and threads at once, those of the kernel itself (about ten) included. Past it starting one fails (OSError)."""
+    disk_bytes: int = 1_000_000_000
+    """Files written: home folder, /tmp and shared memory together. Past it writing fails (OSError: no space left)."""
+    kept_bytes: int = 50_000_000
+    """How much of what the notebook wrote into its working folder is kept for staff. The rest is thrown away."""
+    threads: int = 1
+    """Threads that NumPy and PyTorch compute with. More can change the last digits of a sum."""
+
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)

@@ -66,9 +66,17 @@ class KernelReport:
 
     source: str
     """Name of the kernel source; `none` when nothing was run, `nbgrader` when nbgrader ran the notebook itself."""
+    sandbox: bool = False
+    """Whether student code was walled in; False also when nothing was run."""
+    walls: Mapping[str, str] = field(default_factory=dict)
+    """Name of each wall -> `on`, or why it was off."""
     starts: int = 0
     end: str = ""
     """How the last kernel ended."""
+    cpu_seconds: float = 0.0
+    """Of all kernels and what they started; 0 where nobody counted."""
+    peak_bytes: int = 0
+    """Most memory seen in use at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

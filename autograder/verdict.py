@@ -46,6 +46,7 @@ class Verdict(StrEnum):
         return self in (Verdict.NOT_EXAMINED, Verdict.INTERNAL)
 
 
+_OUT_OF_MEMORY = ("MemoryError", "_ArrayMemoryError", "OutOfMemoryError")
 _NUMPY_SCALAR = re.compile(r"np\.(?:float|int|uint)\d+\((.*)\)")
 """How NumPy 2 shows its numbers: np.float64(0.5)."""
 
@@ -111,7 +112,7 @@ def judge_error(ename: str, evalue: str) -> Score:
         return Score(verdict=Verdict.FAILED, points=0.0, message=evalue or "A check did not hold.")
     if ename == "NotImplementedError" and not evalue:  # the stub's has no message; a library's has
         return Score(verdict=Verdict.MISSING, points=0.0, message="Not attempted: the exercise still raises NotImplementedError.")
-    if ename == "MemoryError":
+    if ename in _OUT_OF_MEMORY or "allocate memory" in evalue:  # PyTorch and the system say so in the message only
         return Score(verdict=Verdict.MEMORY, points=0.0, message="The cell ran out of memory.")
     message = f"{ename}: {evalue}" if evalue else ename
     return Score(verdict=Verdict.ERROR, points=0.0, message=message)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import cli, doctor
+from autograder import cli, doctor, probe
 from autograder.doctor import State
+from autograder.probe import WALLS
 from tests import make
 from tests.assignment import write_assignment
 
@@ -107,3 +108,41 @@ def test_doctor_notices_a_config_that_fails_to_load(tmp_path: Path) -> None:
     findings = {finding.what: finding for finding in doctor._course(tmp_path)}
     assert findings["nbgrader config"].state is State.PROBLEM
     assert "ZeroDivisionError" in findings["nbgrader config"].found
+
+
+def test_doctor_reports_each_wall() -> None:
+    findings = {finding.what.strip(): finding for finding in doctor._walls()}
+    assert findings["sandbox"].state is State.OK
+    assert set(WALLS) < set(findings)
+    assert all(findings[name].found.startswith("on: ") for name in ("namespaces", "private files", "limits"))
+
+
+def test_doctor_says_why_there_is_no_wall_what_to_do_and_what_still_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    missing = {finding.what: finding for finding in doctor._walls()}
+    assert missing["sandbox"].state is State.PROBLEM
+    assert "apt-get install bubblewrap" in missing["sandbox"].advice
+    (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    refused = {finding.what: finding for finding in doctor._walls()}
+    assert "No permissions to create new namespace" in refused["sandbox"].found
+    assert "no new privileges, limits" in refused["without it"].found
+    assert "namespaces" not in refused["without it"].found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "advice"),
+    [
+        ("/proc/sys/user/max_user_namespaces", "0", "max_user_namespaces=10000"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "unprivileged_userns_clone=1"),
+        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor"),
+    ],
+)
+def test_doctor_knows_the_switches_that_forbid_namespaces(
+    monkeypatch: pytest.MonkeyPatch, path: str, value: str, advice: str
+) -> None:
+    monkeypatch.setattr(probe, "_read", lambda asked: value if asked == path else "")
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    assert advice in probe._advice()

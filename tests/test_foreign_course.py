@@ -46,7 +46,7 @@ def test_nbgraders_documentation_course_gets_the_scores_that_nbgrader_gives(tmp_
     assert ours == stock
 
 
-def test_notebook_in_another_language_is_run_by_nbgrader_with_a_notice(tmp_path: Path) -> None:
+def test_notebook_in_another_language_is_left_ungraded_unless_the_wall_is_given_up(tmp_path: Path) -> None:
     kernels = tmp_path / "jupyter" / "kernels" / "pretend-r"
     kernels.mkdir(parents=True)
     spec = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "R", "language": "R"}
@@ -59,13 +59,19 @@ def test_notebook_in_another_language_is_run_by_nbgrader_with_a_notice(tmp_path:
     (course.root / "source" / "ps1").mkdir(parents=True)
     (course.root / "source" / "ps1" / "ps1.ipynb").write_text(json.dumps(source))
     course.submit("ana", "ps1", make.replaced(source, {"f": "f = 1"}))
-    for command in ("generate_assignment", "autograde"):
-        done = make.run([sys.executable, "-m", "nbgrader", command, "ps1"], course.root, environment=environment)
-        assert done.returncode == 0, done.stderr
-    assert "ps1 is in r: nbgrader runs it itself" in done.stderr
+    nbgrader = [sys.executable, "-m", "nbgrader"]
+    assert make.run([*nbgrader, "generate_assignment", "ps1"], course.root, environment=environment).returncode == 0
+    refused = make.run([*nbgrader, "autograde", "ps1"], course.root, environment=environment)
+    assert refused.returncode == 1
+    assert "only Python's can run behind the wall" in refused.stderr
+    assert read_report(course.autograded("ana", "ps1", ".report.json")) is None
+    unsafe = [*nbgrader, "autograde", "ps1", "--Grade.unsafe_no_sandbox=True"]
+    done = make.run(unsafe, course.root, environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "ps1 runs in R: nbgrader runs it itself" in done.stderr
     report = read_report(course.autograded("ana", "ps1", ".report.json"))
     assert report is not None
-    assert report.kernel.source == "nbgrader"
+    assert (report.kernel.source, report.kernel.sandbox) == ("nbgrader", False)
     assert [(cell.grade_id, cell.verdict.value, cell.points) for cell in report.cells] == [
         ("good", "passed", 1),
         ("bad", "error", 0),

@@ -14,41 +14,54 @@ from autograder import kernel as kernel_module
 from autograder.errors import KernelStartError
 from autograder.examiner import CandidateExaminer
 from autograder.grade import NO_REFERENCES, References, grade_notebook
-from autograder.kernel import ColdKernels, Ending, Kernel, KernelSource
+from autograder.kernel import ColdKernels, Ending, Kernel, KernelSource, Launch
 from autograder.limits import Limits
 from autograder.outputs import Outputs
 from autograder.report import Report
 from autograder.verdict import Verdict
+from autograder.warm import WarmKernels
 from tests import make
 
 LIMITS = Limits(cell_seconds=3, notebook_seconds=60, interrupt_seconds=1)
 IGNORES = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
 
 
-def grade(
-    folder: Path,
-    *cells: nbformat.NotebookNode,
-    limits: Limits = LIMITS,
-    kernels: KernelSource | None = None,
-    references: References = NO_REFERENCES,
-) -> tuple[Report, nbformat.NotebookNode]:
-    nb = make.notebook(*cells)
-    report = grade_notebook(
-        nb,
-        kernels=kernels or ColdKernels(),
-        examiner=CandidateExaminer(),
-        limits=limits,
-        folder=folder,
-        references=references,
-    )
-    return report, nb
+class Grading:
+    """Grades cells by one source of kernels."""
+
+    def __init__(self, kernels: KernelSource) -> None:
+        self.kernels = kernels
+
+    def __call__(
+        self,
+        folder: Path,
+        *cells: nbformat.NotebookNode,
+        limits: Limits = LIMITS,
+        kernels: KernelSource | None = None,
+        references: References = NO_REFERENCES,
+    ) -> tuple[Report, nbformat.NotebookNode]:
+        nb = make.notebook(*cells)
+        report = grade_notebook(
+            nb,
+            kernels=kernels or self.kernels,
+            examiner=CandidateExaminer(),
+            launch=Launch(folder=folder, limits=limits),
+            references=references,
+        )
+        return report, nb
+
+
+@pytest.fixture(params=["warm", "cold"])
+def grade(request: pytest.FixtureRequest, warm_kernels: WarmKernels) -> Grading:
+    """Both sources: the wall must not change what a submission gets."""
+    return Grading(warm_kernels if request.param == "warm" else ColdKernels())
 
 
 def verdicts(report: Report) -> dict[str, Verdict]:
     return {cell.grade_id: cell.verdict for cell in report.cells}
 
 
-def test_kernel_that_ignores_interrupts_is_replaced_and_earlier_cells_are_there_again(tmp_path: Path) -> None:
+def test_kernel_that_ignores_interrupts_is_replaced_and_earlier_cells_are_there_again(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(
         tmp_path,
         make.code("x = 5"),
@@ -63,13 +76,13 @@ def test_kernel_that_ignores_interrupts_is_replaced_and_earlier_cells_are_there_
     assert [(incident.where, incident.what) for incident in report.incidents] == [("loops", "timeout"), ("loops", "kernel")]
 
 
-def test_test_cell_over_its_time_is_a_timeout_and_the_next_is_judged(tmp_path: Path) -> None:
+def test_test_cell_over_its_time_is_a_timeout_and_the_next_is_judged(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(tmp_path, make.graded("slow", "import time; time.sleep(30)"), make.graded("quick", "assert True"))
     assert verdicts(report) == {"slow": Verdict.TIMEOUT, "quick": Verdict.PASSED}
     assert report.kernel.starts == 1
 
 
-def test_notebook_over_its_time_stops_and_the_rest_is_timeout(tmp_path: Path) -> None:
+def test_notebook_over_its_time_stops_and_the_rest_is_timeout(grade: Grading, tmp_path: Path) -> None:
     cells = [make.graded(f"t{i}", "import time; time.sleep(1)") for i in range(6)]
     began = time.monotonic()
     report, _ = grade(tmp_path, *cells, limits=replace(LIMITS, notebook_seconds=2.5))
@@ -78,7 +91,7 @@ def test_notebook_over_its_time_stops_and_the_rest_is_timeout(tmp_path: Path) ->
     assert time.monotonic() - began < 20
 
 
-def test_long_output_is_cut_and_costs_nothing(tmp_path: Path) -> None:
+def test_long_output_is_cut_and_costs_nothing(grade: Grading, tmp_path: Path) -> None:
     report, nb = grade(
         tmp_path,
         make.graded("talks", "for i in range(2000): print('x' * 1000)"),
@@ -90,7 +103,7 @@ def test_long_output_is_cut_and_costs_nothing(tmp_path: Path) -> None:
     assert "output cut here" in text
 
 
-def test_endless_output_is_stopped_long_before_the_time_is_up(tmp_path: Path) -> None:
+def test_endless_output_is_stopped_long_before_the_time_is_up(grade: Grading, tmp_path: Path) -> None:
     report, nb = grade(
         tmp_path,
         make.graded("floods", "while True: print('x' * 10_000)"),
@@ -102,7 +115,9 @@ def test_endless_output_is_stopped_long_before_the_time_is_up(tmp_path: Path) ->
     assert len(nbformat.writes(nb)) < 100_000
 
 
-def test_one_giant_message_is_refused_and_the_notebook_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_giant_message_is_refused_and_the_notebook_goes_on(
+    grade: Grading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kernel_module, "_MESSAGE_BYTES", 1_000_000)
     report, nb = grade(
         tmp_path,
@@ -122,19 +137,19 @@ def test_one_giant_message_is_refused_and_the_notebook_goes_on(tmp_path: Path, m
         ("exit()", "died"),
     ],
 )
-def test_dead_kernel_names_its_end_and_crashes_the_rest(tmp_path: Path, source: str, end: str) -> None:
+def test_dead_kernel_names_its_end_and_crashes_the_rest(grade: Grading, tmp_path: Path, source: str, end: str) -> None:
     report, _ = grade(tmp_path, make.graded("before", "assert True"), make.code(source), make.graded("after", "assert True"))
     assert verdicts(report) == {"before": Verdict.PASSED, "after": Verdict.CRASHED}
     assert end in report.kernel.end
     assert "cell 2" in report.cells[1].message
 
 
-def test_memory_error_has_a_verdict_of_its_own(tmp_path: Path) -> None:
+def test_memory_error_has_a_verdict_of_its_own(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(tmp_path, make.graded("hungry", "x = bytes(1 << 60)"))
     assert verdicts(report) == {"hungry": Verdict.MEMORY}
 
 
-def test_input_does_not_wait_for_a_keyboard(tmp_path: Path) -> None:
+def test_input_does_not_wait_for_a_keyboard(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(tmp_path, make.graded("asks", "input('name? ')"))
     assert verdicts(report) == {"asks": Verdict.ERROR}
     assert report.cells[0].seconds < 2
@@ -144,36 +159,40 @@ class _Broken:
     """A source whose first `failures` starts fail."""
 
     name = "broken"
+    sandbox = False
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
 
-    def start(self, kernel_name: str, folder: Path, limits: Limits) -> Kernel:
+    def start(self, launch: Launch) -> Kernel:
         self.failures -= 1
         if self.failures >= 0:
             raise KernelStartError("no kernel today")
-        return ColdKernels().start(kernel_name, folder, limits)
+        return ColdKernels().start(launch)
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
-def test_our_own_failure_is_never_a_zero(tmp_path: Path) -> None:
+def test_our_own_failure_is_never_a_zero(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(tmp_path, make.code("x = 1"), make.graded("t", "assert True"), kernels=_Broken(99))
     assert verdicts(report) == {"t": Verdict.INTERNAL}
     assert report.cells[0].points is None
     assert report.needs_attention
 
 
-def test_start_that_fails_once_is_tried_again(tmp_path: Path) -> None:
+def test_start_that_fails_once_is_tried_again(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(tmp_path, make.graded("t", "assert True"), kernels=_Broken(1))
     assert verdicts(report) == {"t": Verdict.PASSED}
 
 
 def test_unknown_kernel_is_our_failure_and_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(KernelStartError, match="kernelspec list"):
-        ColdKernels().start("no-such-kernel", tmp_path, LIMITS)
+        ColdKernels().start(Launch(folder=tmp_path, kernel_name="no-such-kernel"))
 
 
 def test_nothing_stays_behind(tmp_path: Path) -> None:
-    kernel = ColdKernels().start("python3", tmp_path, LIMITS)
+    kernel = ColdKernels().start(Launch(folder=tmp_path, limits=LIMITS))
     outputs = Outputs(1000, 10_000)
     assert kernel.execute("import os; print(os.getpid(), os.getcwd())", outputs, seconds=5).ending is Ending.OK
     pid, folder = outputs.items[0].text.split()
@@ -185,7 +204,7 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
     assert not kernel.alive
 
 
-def test_reference_stands_in_for_an_earlier_exercise_while_one_test_runs(tmp_path: Path) -> None:
+def test_reference_stands_in_for_an_earlier_exercise_while_one_test_runs(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(
         tmp_path,
         make.exercise("base", "name = 'mine'\ndef base(): return 'wrong'"),
@@ -222,14 +241,14 @@ kernel.iopub_socket.send_multipart([b'stream', b'<IDS|MSG>', b'bad signature', b
 """
 
 
-def test_forged_messages_are_data_and_hurt_nobody(tmp_path: Path) -> None:
+def test_forged_messages_are_data_and_hurt_nobody(grade: Grading, tmp_path: Path) -> None:
     report, nb = grade(tmp_path, make.code(FORGES), make.graded("after", "assert True"))
     assert verdicts(report) == {"after": Verdict.PASSED}
     assert not nb.cells[0].outputs or all(output.output_type != "execute_result" or output.data for output in nb.cells[0].outputs)
     nbformat.validate(nb)
 
 
-def test_printing_much_does_not_hide_a_partial_score(tmp_path: Path) -> None:
+def test_printing_much_does_not_hide_a_partial_score(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(
         tmp_path,
         make.exercise("f", "def f():\n    print('x' * 999_979, end='', flush=True)\n    return -1"),
@@ -238,7 +257,7 @@ def test_printing_much_does_not_hide_a_partial_score(tmp_path: Path) -> None:
     assert (report.cells[0].verdict, report.cells[0].points) == (Verdict.FAILED, 0)
 
 
-def test_students_display_settings_do_not_change_how_a_test_reads(tmp_path: Path) -> None:
+def test_students_display_settings_do_not_change_how_a_test_reads(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(
         tmp_path,
         make.code("get_ipython().ast_node_interactivity = 'all'\n%precision 0"),
@@ -254,7 +273,7 @@ def test_students_display_settings_do_not_change_how_a_test_reads(tmp_path: Path
     ]
 
 
-def test_nothing_of_a_reference_stays_behind(tmp_path: Path) -> None:
+def test_nothing_of_a_reference_stays_behind(grade: Grading, tmp_path: Path) -> None:
     report, _ = grade(
         tmp_path,
         make.code("def fit(x): return -1"),
@@ -266,7 +285,7 @@ def test_nothing_of_a_reference_stays_behind(tmp_path: Path) -> None:
     assert verdicts(report) == {"t_later": Verdict.PASSED, "t_fit": Verdict.FAILED, "t_helper": Verdict.PASSED}
 
 
-def test_kernel_that_dies_between_two_cells_is_a_crash_not_a_loss(tmp_path: Path) -> None:
+def test_kernel_that_dies_between_two_cells_is_a_crash_not_a_loss(grade: Grading, tmp_path: Path) -> None:
     dies_soon = "import os, threading, time\nthreading.Timer(0.2, lambda: os._exit(1)).start()"
     report, _ = grade(
         tmp_path,

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 
 import autograder
+from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
-    ("verdict", "limits"),
-    ("manifest", "cells", "report", "outputs"),
-    ("reader", "restore", "mutants", "kernel", "feedback", "prover", "unrun"),
-    ("examiner", "build"),
-    ("grade", "check", "simulate"),
+    ("errors", "linux", "lifeline"),
+    ("verdict", "limits", "usage", "forked", "syscalls", "ratios"),
+    ("manifest", "cells", "report", "outputs", "warden", "wall"),
+    ("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygote", "zygotes", "gpu"),
+    ("examiner", "build", "provisioner", "preload", "notes"),
+    ("warm",),
+    ("grade", "check", "simulate", "probe", "bench"),
     ("engine",),
+    ("grader",),
     ("gradebook", "demo", "doctor"),
     ("cli",),
     ("__main__",),
@@ -28,8 +31,9 @@ FRAMEWORKS = {
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"cli"},
-    "zmq": {"kernel"},
+    "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
     "sqlalchemy": {"doctor"},
+    "pyseccomp": {"syscalls"},
 }
 MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
 
@@ -65,8 +69,16 @@ def test_each_framework_is_imported_by_one_module(framework: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_each_module_says_on_which_side_it_runs(name: str) -> None:
-    if name != "__main__":
-        assert "\nRuns: trusted side" in (ast.get_docstring(ast.parse(MODULES[name].read_text())) or "")
+    if name == "__main__":
+        return
+    side = "both sides" if name == "lifeline" else "candidate side" if name in CANDIDATE_MODULES else "trusted side"
+    assert f"\nRuns: {side}" in (ast.get_docstring(ast.parse(MODULES[name].read_text())) or "")
+
+
+@pytest.mark.parametrize("name", sorted(set(CANDIDATE_MODULES) - {"__init__"}))
+def test_what_runs_behind_the_wall_imports_only_what_can_be_seen_there(name: str) -> None:
+    ours = {module.removeprefix("autograder.") for module in imports_of(MODULES[name]) if module.startswith("autograder")}
+    assert ours - {"autograder"} <= set(CANDIDATE_MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)

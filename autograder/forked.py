@@ -1,0 +1,114 @@
+"""An IPython kernel in a process that was forked, over sockets that were handed to it.
+
+Runs: candidate side; once the kernel is started, student code may do what it likes in this process.
+
+The sockets listen already when they arrive, so the kernel needs no folder that it shares with the driver.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from autograder.lifeline import CHANNELS, ForkRequest
+
+
+def ready_kernel(request: ForkRequest, folder: Path, listeners: list[int]) -> Any:
+    """A kernel application that needs only to be started."""
+    os.environ.update(request.environment)
+    os.environ.update({"HOME": str(folder.parent), "PWD": str(folder), "OMP_NUM_THREADS": str(request.threads)})
+    _seed(request.seed)
+    _set_threads(request.threads)
+    app = _application(request, dict(zip(CHANNELS, listeners, strict=True)), folder)
+    _forget_this_package()
+    return app
+
+
+def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) -> Any:
+    import zmq
+    from ipykernel.heartbeat import Heartbeat
+    from ipykernel.iostream import IOPubThread
+    from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
+
+    def bind(socket: Any, descriptor: int) -> None:
+        socket.setsockopt(zmq.USE_FD, descriptor)
+        socket.bind("ipc:///inherited")  # not looked at: the descriptor listens already
+
+    class HandedHeartbeat(Heartbeat):
+        def _try_bind_socket(self) -> None:
+            bind(self.socket, self.port)
+
+    class HandedKernelApp(IPKernelApp):
+        """Takes sockets instead of making them. A port is the number of a descriptor here."""
+
+        def _try_bind_socket(self, s: Any, port: int) -> int:
+            bind(s, port)
+            return port
+
+        def init_connection_file(self) -> None:
+            """There is none."""
+
+        def write_connection_file(self, **kwargs: Any) -> None:
+            """There is none."""
+
+        def init_control(self, context: Any) -> None:
+            super().init_control(context)
+            self.debug_shell_socket.close()  # for a debugger, which nobody attaches to a graded notebook
+
+        def init_iopub(self, context: Any) -> None:
+            self.iopub_socket = context.socket(zmq.XPUB)
+            self.iopub_socket.linger = 1000
+            self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
+            self.configure_tornado_logger()
+            # No pipe: it is a TCP socket, through which the notebook's own forks print, and there is no network.
+            self.iopub_thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)
+            self.iopub_thread.start()
+            self.iopub_socket = self.iopub_thread.background_socket
+
+        def init_heartbeat(self) -> None:
+            self.heartbeat = HandedHeartbeat(zmq.Context(), (self.transport, self.ip, self.hb_port))
+            self.heartbeat.start()
+
+    config = Config()
+    config.HistoryManager.enabled = False  # no database, no thread that saves into it
+    config.IPKernelApp.log_level = 50
+    config.Session.key = request.key.encode()
+    config.BaseIPythonApplication.auto_create = True
+    app = HandedKernelApp.instance(transport="ipc", ip="inherited", config=config)
+    for channel, descriptor in listeners.items():
+        setattr(app, f"{channel}_port", descriptor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        app.initialize([])
+    return app
+
+
+def _seed(seed: int) -> None:
+    """Give every global random generator that is loaded a state of its own: forks would share the zygote's."""
+    random.seed(seed)
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)
+    if torch is not None:
+        torch.manual_seed(seed)
+
+
+def _set_threads(threads: int) -> None:
+    """Raise the number of threads that the zygote kept at one."""
+    torch, threadpoolctl = sys.modules.get("torch"), sys.modules.get("threadpoolctl")
+    if threads > 1 and torch is not None:
+        torch.set_num_threads(threads)
+    if threads > 1 and threadpoolctl is not None:
+        with contextlib.suppress(Exception):
+            threadpoolctl.threadpool_limits(threads)
+
+
+def _forget_this_package() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "autograder"]:
+        del sys.modules[name]

@@ -1,0 +1,166 @@
+"""Imports what an assignment needs, then forks a kernel for each submission.
+
+Runs: candidate side, before any student code: the zygote itself never runs any.
+
+    python -m autograder.zygote <descriptor of the control socket>      with a Planting on standard input
+
+A fork copies only the thread that calls it, so a lock held by another thread stays locked for ever in the child: the zygote
+must have one thread. It computes nothing, and proves before each fork that it is alone, shares no memory that a child
+could write, and has not touched an accelerator (a CUDA context does not survive a fork).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from autograder import linux, warden
+from autograder.lifeline import CHANNELS, MESSAGE_BYTES, Ended, ForkRequest, Planting, Ready, Why
+
+_DESCRIPTORS = 3 + len(CHANNELS)
+_MISSING_SHOWN = 100
+
+
+def main() -> None:
+    """Plant the zygote and serve fork requests until the driver closes the control socket."""
+    began = time.monotonic()
+    control = socket.socket(fileno=int(sys.argv[1]))
+    planting = Planting.decode(sys.stdin.read())
+    _leave_standard_input()
+    if planting.walled:
+        _step_down(planting.become)
+    _forget_own_folder()
+    missing, threaded_by = _import_all(planting.modules)
+    gc.collect()
+    gc.freeze()  # the collector must not write into pages that forks share
+    ready = Ready(seconds=time.monotonic() - began, missing=tuple(missing[:_MISSING_SHOWN]), threaded_by=threaded_by)
+    control.send(ready.encode())
+    if threaded_by:
+        return
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, _DESCRIPTORS)
+        if not data:
+            return
+        _fork(control, planting, ForkRequest.decode(data), descriptors)
+
+
+def _leave_standard_input() -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _step_down(become: int | None) -> None:
+    """Inside bubblewrap as root: mount /proc, then stop being root.
+
+    Bubblewrap's own /proc has parts covered, and then Linux refuses forks one of theirs. A user of its own is what makes
+    limits on processes bind: they do not for root.
+    """
+    if become is None:
+        return
+    linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+    os.setgroups([])
+    os.setresgid(become, become, become)
+    os.setresuid(become, become, become)
+    linux.set_dumpable(True)  # changing the user cleared it, and with it the right to write one's own uid_map
+
+
+def _forget_own_folder() -> None:
+    """Student code has no business importing this package, nor, by `python -m`, from the root folder."""
+    own = os.environ.pop("PYTHONPATH", "")
+    sys.path[:] = [path for path in sys.path if path not in (own, "/")]
+
+
+def _import_all(modules: tuple[str, ...]) -> tuple[list[str], str]:
+    """Import what can be imported; what could not be, and the module that started a thread, if one did."""
+    missing = []
+    with (
+        warnings.catch_warnings(),
+        open(os.devnull, "w") as nowhere,  # noqa: PTH123
+        contextlib.redirect_stdout(nowhere),
+        _forgotten_if_it_asks_for_the_shell(modules),
+    ):
+        warnings.simplefilter("ignore")
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except Exception as error:  # noqa: BLE001  whatever it is, the submission that needs it will say so
+                missing.append(f"{name}: {type(error).__name__}: {error}"[:200])
+            if _threads() > 1:
+                return missing, name
+    return missing, ""
+
+
+@contextlib.contextmanager
+def _forgotten_if_it_asks_for_the_shell(modules: tuple[str, ...]) -> Iterator[None]:
+    """Forget each module that asks, while it is imported, for the running shell: there is none here, but in a fork there is.
+
+    Matplotlib's inline backend is such a module: imported here, it would never show a picture.
+    """
+    if "IPython.core.getipython" not in modules:
+        yield
+        return
+    import IPython
+    from IPython.core import getipython
+
+    original = getipython.get_ipython
+    asking: set[str] = set()
+
+    def get_ipython() -> Any:
+        asking.add(sys._getframe(1).f_globals.get("__name__", ""))
+        return original()
+
+    getipython.get_ipython = IPython.get_ipython = get_ipython
+    yield
+    getipython.get_ipython = IPython.get_ipython = original
+    for name in asking:
+        if name.split(".")[0] not in ("IPython", "ipykernel") and sys.modules.pop(name, None) is not None:
+            parent, _, child = name.rpartition(".")
+            with contextlib.suppress(KeyError, AttributeError):
+                delattr(sys.modules[parent], child)
+
+
+def _fork(control: socket.socket, planting: Planting, request: ForkRequest, descriptors: list[int]) -> None:
+    lifeline = socket.socket(fileno=descriptors[0])
+    problem = why_not_fork()
+    if problem:
+        lifeline.send(Ended(why=Why.WARDEN, detail=problem).encode())
+    else:
+        child = os.fork()
+        if child == 0:
+            control.close()
+            warden.begin(planting, request, lifeline, descriptors[1:])
+        os.waitpid(child, 0)  # it lives only until it has forked the warden
+    lifeline.close()
+    for descriptor in descriptors[1:]:
+        os.close(descriptor)
+
+
+def why_not_fork() -> str:
+    """Why a fork of this process would not be a clean one; empty when it would."""
+    if _threads() > 1:
+        return f"the zygote has {_threads()} threads"
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    shared = [line for line in maps if line.split(maxsplit=2)[1][1:4:2] == "ws"]
+    if shared:
+        return f"the zygote shares memory that forks could write: {shared[0]}"
+    if any("/dev/nvidia" in line for line in maps):
+        return "the zygote has opened a GPU; a CUDA context does not survive a fork"
+    return ""
+
+
+def _threads() -> int:
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208  a path object per entry is for nothing
+
+
+if __name__ == "__main__":
+    main()

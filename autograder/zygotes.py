@@ -1,0 +1,268 @@
+"""The driver's handles on a zygote and on what it forks.
+
+Runs: trusted side; talks to zygotes and wardens, never to student code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from autograder.errors import KernelStartError, WallError
+from autograder.lifeline import MESSAGE_BYTES, Ended, ForkRequest, Order, Planting, Ready, Why, read_answer
+from autograder.wall import INSTALL, Wall, system_call_filter
+
+_PLANT_SECONDS = 120.0
+_END_SECONDS = 20.0
+"""How long a warden may take to clear up after its submission."""
+_TRIES = 20
+"""How many modules that start threads are found out before we give up."""
+_NEVER_IN = ("*.ipynb", "*.report.json")
+"""Kept from student code: the notebook in the folder holds the hidden tests."""
+_NEVER_OUT = (*_NEVER_IN, "timestamp.txt")
+"""Not taken from student code: nbgrader reads the time of submission from the last one."""
+_KEPT_MEMBERS = 1000
+
+
+class Zygote:
+    """A process that has imported `modules` behind `wall`."""
+
+    def __init__(self, wall: Wall, modules: Sequence[str] = ()) -> None:
+        """Start it and wait until it can fork.
+
+        Raises:
+            WallError: this machine cannot put up the wall.
+            KernelStartError: the zygote ended, or was not ready in time.
+        """
+        self.wall = wall
+        self.left_out: tuple[str, ...] = ()
+        """Modules that start a thread when imported."""
+        for _ in range(_TRIES):
+            ready = self._plant([name for name in modules if name not in self.left_out])
+            if not ready.threaded_by:
+                self.seconds, self.missing = ready.seconds, ready.missing
+                return
+            self.close()
+            self.left_out += (ready.threaded_by,)
+        raise KernelStartError(f"{_TRIES} modules start threads when imported: {', '.join(self.left_out)}")
+
+    def _plant(self, modules: Sequence[str]) -> Ready:
+        planting = Planting(
+            modules=tuple(modules),
+            walled=self.wall.sandbox,
+            become=self.wall.become() if self.wall.sandbox else None,
+            readable=self.wall.readable(),
+            under_tmp=tuple(path for path in self.wall.shown() if path.startswith("/tmp/")),
+            filter=system_call_filter(),
+            devices=self.wall.devices,
+        )
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
+        try:
+            with theirs:
+                self._process = self._start(theirs)
+        except BaseException:
+            self._control.close()
+            self._errors.close()
+            raise
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(planting.encode())
+            self._process.stdin.close()
+        data = _receive(self._control, time.monotonic() + _PLANT_SECONDS)
+        if not data:
+            problem = self._last_words()
+            self.close()
+            raise problem
+        return Ready.decode(data)
+
+    def _start(self, control: socket.socket) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.wall.command(control.fileno()),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            env=self.wall.environment(),
+            pass_fds=[control.fileno()],
+            cwd="/",
+        )
+
+    def _last_words(self) -> KernelStartError:
+        """Why the zygote never became ready."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        self._errors.seek(0)
+        said = self._errors.read(20_000).decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        if said[0].startswith("bwrap:"):
+            return WallError(
+                f"bubblewrap cannot put up the wall here ({said[0]}), and without it student code is not run. "
+                f"`autograder doctor` says which part is missing. {INSTALL}"
+            )
+        return KernelStartError(f"the zygote was not ready within {_PLANT_SECONDS:g} s: {said[0]}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can fork."""
+        return self._process.poll() is None
+
+    def fork(self, request: ForkRequest, files: Path, listeners: Sequence[socket.socket]) -> Fork:
+        """Fork a kernel that serves `listeners` and begins with a copy of the folder `files`.
+
+        Raises:
+            KernelStartError: the zygote is gone, or the walls did not stand up.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        kept: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the fork
+        fork = Fork(ours, kept)
+        try:
+            with theirs, tempfile.TemporaryFile() as archive:
+                _pack(files, archive, request.disk_bytes)
+                descriptors = [theirs.fileno(), archive.fileno(), kept.fileno(), *(item.fileno() for item in listeners)]
+                socket.send_fds(self._control, [request.encode()], descriptors)
+            fork.wait_for_start(time.monotonic() + _PLANT_SECONDS)
+        except OSError as error:
+            fork.close()
+            raise KernelStartError(f"the zygote is gone: {error}") from error
+        except BaseException:
+            fork.close()
+            raise
+        return fork
+
+    def close(self) -> None:
+        """End the zygote and every fork of it that still runs."""
+        self._control.close()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
+
+
+class Fork:
+    """One kernel and everything that it starts, through its warden's lifeline."""
+
+    def __init__(self, lifeline: socket.socket, kept: IO[bytes]) -> None:
+        self._lifeline = lifeline
+        self._kept = kept
+        self.walls: dict[str, str] = {}
+        self.ended: Ended | None = None
+
+    def fileno(self) -> int:
+        """Readable when the kernel has ended."""
+        return self._lifeline.fileno()
+
+    def wait_for_start(self, deadline: float) -> None:
+        """Wait until the walls stand.
+
+        Raises:
+            KernelStartError: they do not.
+        """
+        data = _receive(self._lifeline, deadline)
+        answer = read_answer(data) if data else Ended(why=Why.WARDEN, detail="it ended without a word")
+        if isinstance(answer, Ended):
+            self.ended = answer
+            raise KernelStartError(f"the walls around a submission did not stand up: {answer.detail}. See `autograder doctor`.")
+        self.walls = dict(answer.walls)
+
+    def poll(self) -> Ended | None:
+        """How it ended; None while it runs."""
+        if self.ended is None and select.select([self._lifeline], [], [], 0)[0]:
+            self._hear(time.monotonic())
+        return self.ended
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the kernel and to what shares its process group."""
+        if self.poll() is None:
+            with contextlib.suppress(OSError):
+                self._lifeline.send(Order(signal=number).encode())
+
+    def end(self) -> Ended:
+        """End everything and wait until nothing is left."""
+        if self.poll() is None:
+            with contextlib.suppress(OSError):
+                self._lifeline.send(Order().encode())
+            self._hear(time.monotonic() + _END_SECONDS)
+        assert self.ended is not None
+        return self.ended
+
+    def keep_files(self, folder: Path) -> list[str]:
+        """Put what the notebook wrote into `folder`, never over a notebook or a report; the names."""
+        self._kept.seek(0)
+        names = []
+        with contextlib.suppress(tarfile.TarError, OSError), tarfile.open(fileobj=self._kept, mode="r:") as tar:
+            for member, _ in zip(tar, range(_KEPT_MEMBERS), strict=False):
+                if member.isreg() and not _matches(member.name, _NEVER_OUT):
+                    with contextlib.suppress(tarfile.TarError, OSError):
+                        tar.extract(member, folder, filter="data")
+                        names.append(member.name)
+        return names
+
+    def close(self) -> None:
+        """Forget it; the warden ends everything if it has not."""
+        self._lifeline.close()
+        self._kept.close()
+
+    def _hear(self, deadline: float) -> None:
+        data = _receive(self._lifeline, deadline)
+        answer = read_answer(data) if data else None
+        self.ended = answer if isinstance(answer, Ended) else Ended(why=Why.WARDEN, detail="its warden fell silent")
+
+
+def _receive(channel: socket.socket, deadline: float) -> bytes:
+    """The next message; empty when the other side is gone or `deadline` has passed."""
+    if not select.select([channel], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        return b""
+    try:
+        return channel.recv(MESSAGE_BYTES)
+    except ConnectionResetError:
+        return b""
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(Path(name).match(pattern) for pattern in patterns)
+
+
+def _pack(folder: Path, file: IO[bytes], room: int) -> None:
+    """Pack the regular files below `folder`, but no notebook and no report.
+
+    A link is packed as the file it points to if that lies in the folder, and left out otherwise: a submission could point
+    at another student's file.
+
+    Raises:
+        KernelStartError: the files take more than `room` bytes.
+    """
+    root = folder.resolve()
+    with tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT, dereference=True) as tar:
+        for top, folders, names in os.walk(root):
+            for name in sorted([*folders, *names]):
+                path = Path(top, name)
+                inside = path.resolve().is_relative_to(root)
+                if not inside or _matches(name, _NEVER_IN) or not (path.is_file() or path.is_dir()):
+                    continue
+                if path.is_dir() and path.is_symlink():
+                    continue
+                room -= path.stat().st_size if path.is_file() else 0
+                if room < 0:
+                    raise KernelStartError(
+                        f"the files in {folder} take more than the limit on disk space, so no copy of them can be made for the "
+                        "notebook. Raise `disk_bytes`, or keep in that folder only what the notebook needs."
+                    )
+                info = tar.gettarinfo(path.resolve(), arcname=str(path.relative_to(root)))
+                info.uid = info.gid = 0
+                info.uname = info.gname = ""
+                if info.isreg():
+                    with path.open("rb") as content:
+                        tar.addfile(info, content)
+                elif info.isdir():
+                    tar.addfile(info)
+    file.seek(0)
