@@ -37,7 +37,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
     SaveAutoGrades,
 )
-from traitlets import Bool, List, Unicode
+from traitlets import Bool, Dict, List, Unicode
 from traitlets.config import Config
 
 from autograder.cells import Delimiters, Kind, grade_id_of, kind_of
@@ -208,6 +208,7 @@ class Grade(Execute):  # type: ignore[misc]
 
     unsafe_no_sandbox = Bool(False, help="Run student code with the grader's rights. Every report says so.").tag(config=True)
     visible = List(Unicode(), help="Further files and folders that submissions may read, such as data sets.").tag(config=True)
+    limits = Dict(help="The course's limits, such as {'memory_bytes': 2e9}; a manifest's come first.").tag(config=True)
     device = Unicode("", help="cpu or cuda; the manifest's device unless set.").tag(config=True)
 
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any, km: Any = None) -> tuple[nbformat.NotebookNode, Any]:
@@ -241,7 +242,7 @@ class Grade(Execute):  # type: ignore[misc]
     def _run(self, nb: nbformat.NotebookNode, resources: Any, kernel_name: str) -> Report:
         names = resources["nbgrader"]
         coursedir = self.parent.parent.coursedir
-        manifest = _manifest(coursedir, names["assignment"])
+        manifest = _manifest(coursedir, names["assignment"], self._course_limits())
         source = self.parent.source_notebook(resources)
         task = Task(
             assignment=names["assignment"],
@@ -263,12 +264,17 @@ class Grade(Execute):  # type: ignore[misc]
 
     def _limits(self, manifest: Manifest | None) -> Limits:
         """The manifest's limits where the course has one; `Execute.timeout` set by hand wins, as does its default elsewhere."""
-        limits = Limits(notebook_seconds=_UNLIMITED_SECONDS) if manifest is None else manifest.limits
+        limits = self._course_limits() if manifest is None else manifest.limits
+        if manifest is None and "notebook_seconds" not in self.limits:
+            limits = replace(limits, notebook_seconds=_UNLIMITED_SECONDS)
         by_hand = any("timeout" in self.config.get(name, {}) for name in ("Execute", "ExecutePreprocessor", "Grade"))
-        if by_hand or manifest is None:
+        if by_hand or (manifest is None and "cell_seconds" not in self.limits):
             seconds = float(self.timeout) if self.timeout and self.timeout > 0 else _UNLIMITED_SECONDS
             limits = replace(limits, cell_seconds=seconds)
         return limits
+
+    def _course_limits(self) -> Limits:
+        return Limits().updated(self.limits, where="c.Grade.limits")
 
     def _run_by_nbgrader(self, nb: nbformat.NotebookNode, resources: Any, km: Any) -> tuple[nbformat.NotebookNode, Any, Report]:
         incidents: tuple[Incident, ...] = ()
@@ -337,10 +343,10 @@ def _delimiters(config: Config) -> Delimiters:
     return Delimiters(**{name: value for name, value in chosen.items() if isinstance(value, str)})
 
 
-def _manifest(coursedir: Any, assignment: str) -> Manifest | None:
+def _manifest(coursedir: Any, assignment: str, defaults: Limits) -> Manifest | None:
     """The assignment's manifest; None in a course that has none."""
     folder = Path(coursedir.root) / "assignments" / assignment
-    return read_manifest(folder) if (folder / "assignment.toml").is_file() else None
+    return read_manifest(folder, defaults) if (folder / "assignment.toml").is_file() else None
 
 
 def _source_folder(coursedir: Any, names: Any) -> Path:

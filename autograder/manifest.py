@@ -52,8 +52,8 @@ class Manifest:
         return self.folder / f"{self.id}.py"
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest in `folder`.
+def read_manifest(folder: Path, defaults: Limits | None = None) -> Manifest:
+    """The manifest in `folder`; `defaults` are the course's limits, where it does not name one.
 
     Raises:
         ManifestError: the file is missing, is not TOML, lacks a key, has an unknown one, or a value is impossible.
@@ -76,7 +76,7 @@ def read_manifest(folder: Path) -> Manifest:
         id=folder.name,
         folder=folder,
         **{key: data[key] for key in _REQUIRED},
-        limits=Limits().updated(data.get("limits", {}), where=f"{path}, [limits]"),
+        limits=(defaults or Limits()).updated(data.get("limits", {}), where=f"{path}, [limits]"),
         shared=tuple(data.get("shared", ())),
         files=tuple(data.get("files", ())),
         sha256=data.get("sha256", {}),

@@ -147,3 +147,30 @@ def test_courses_own_delimiters_are_respected(tmp_path: Path) -> None:
     assert report is not None
     assert report.changes == ()
     assert "hidden-4714" not in course.feedback("ana", "ps1")
+
+
+def test_course_sets_limits_and_shows_data_and_says_when_there_is_no_gpu(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    (data / "numbers.csv").write_text("1,2,3")
+    tmp_path.chmod(0o755)
+    config = make.TWO_LINES + f"c.Grade.limits = {{'memory_bytes': 300_000_000}}\nc.Grade.visible = [{str(data)!r}]\n"
+    course = make.Course(tmp_path / "course", config)
+    source = make.notebook(
+        make.exercise("f", f"### BEGIN SOLUTION\nf = open({str(data / 'numbers.csv')!r}).read()\n### END SOLUTION"),
+        make.graded("data", "assert f == '1,2,3'"),
+        make.graded("hog", "x = bytearray(500_000_000)"),
+    )
+    released = course.release("ps1", source)
+    course.submit("ana", "ps1", make.replaced(released, {"f": f"f = open({str(data / 'numbers.csv')!r}).read()"}))
+    no_gpu = course.nbgrader("autograde", "ps1", "--Grade.device=cuda")
+    assert no_gpu.returncode == 1
+    assert "this machine shows no GPU" in no_gpu.stderr
+    assert not course.autograded("ana", "ps1").exists()
+    done = course.nbgrader("autograde", "ps1")
+    assert done.returncode == 0, done.stderr
+    report = read_report(course.autograded("ana", "ps1", ".report.json"))
+    assert report is not None
+    assert {cell.grade_id: cell.verdict.value for cell in report.cells} == {"data": "passed", "hog": "memory"}
+    wrong = course.nbgrader("autograde", "ps1", "--force", "--Grade.limits={'memory': 1}")
+    assert "unknown limit memory" in wrong.stderr

@@ -24,6 +24,7 @@ def test_manifest_is_read(tmp_path: Path) -> None:
     manifest = write_assignment(tmp_path)
     assert manifest.id == "w1_means"
     assert manifest.limits == Limits(cell_seconds=1)
+    assert read_manifest(manifest.folder, Limits(cell_seconds=9, processes=7)).limits == Limits(cell_seconds=1, processes=7)
     assert manifest.references == {"test_spread": ("mean",)}
     assert manifest.text_path.is_file()
 
