@@ -22,10 +22,10 @@ def ready_kernel(request: ForkRequest, folder: Path, listeners: list[int]) -> An
     """A kernel application that needs only to be started."""
     os.environ.update(request.environment)
     os.environ.update({"HOME": str(folder.parent), "PWD": str(folder), "OMP_NUM_THREADS": str(request.threads)})
-    _seed(request.seed)
     _set_threads(request.threads)
     app = _application(request, dict(zip(CHANNELS, listeners, strict=True)), folder)
     _forget_this_package()
+    _seed(request.seed)  # last: what sets up a kernel may draw numbers itself
     return app
 
 
@@ -64,6 +64,7 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
         def init_iopub(self, context: Any) -> None:
             self.iopub_socket = context.socket(zmq.XPUB)
             self.iopub_socket.linger = 1000
+            self.iopub_socket.sndhwm = 0  # what the driver has not read yet waits here; nothing is dropped
             self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
             self.configure_tornado_logger()
             # No pipe: it is a TCP socket, through which the notebook's own forks print, and there is no network.

@@ -43,13 +43,14 @@ from traitlets.config import Config
 from autograder.cells import Delimiters, Kind, grade_id_of, kind_of
 from autograder.errors import KernelStartError, UnreadableSubmission, WallError
 from autograder.feedback import show_verdicts, unreadable_notebook
+from autograder.files import links_outward
 from autograder.grader import Grader, Task
 from autograder.limits import Limits
 from autograder.manifest import Manifest, read_manifest
 from autograder.notes import Notes, completed
 from autograder.reader import read_submission
 from autograder.report import Incident, KernelReport, Report, read_report, report_path, write_report
-from autograder.restore import SourceCell, is_blank, restore
+from autograder.restore import is_blank, restore, source_cells
 from autograder.unrun import judge_outputs, judge_unreadable
 from autograder.verdict import Verdict
 from autograder.wall import is_ipykernel
@@ -184,7 +185,7 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         """Restore `nb` and note what had been changed."""
         names = resources["nbgrader"]
         with Gradebook(names["db_url"]) as gradebook:
-            sources = _source_cells(gradebook.find_notebook(names["notebook"], names["assignment"]))
+            sources = source_cells(gradebook.find_notebook(names["notebook"], names["assignment"]))
         source = self.parent.source_notebook(resources)
         order = [] if source is None else [grade_id_of(cell) for cell in source.cells]
         ordered = {source.grade_id for source in sources} <= set(order)
@@ -254,6 +255,7 @@ class Grade(Execute):  # type: ignore[misc]
             device=self.device,
         )
         folder = Path(resources["metadata"]["path"])
+        self._drop_what_links_brought(coursedir, names, folder)
         try:
             return cast(Report, self.parent.grader(self).grade(nb, task, folder=folder, kernel_name=kernel_name))
         except WallError as error:
@@ -261,6 +263,17 @@ class Grade(Execute):  # type: ignore[misc]
             shutil.rmtree(folder, ignore_errors=True)
             self.log.error("%s\nNothing was graded.", error)
             raise SystemExit(3) from error
+
+    def _drop_what_links_brought(self, coursedir: Any, names: Any, folder: Path) -> None:
+        """nbgrader has copied what links in a submission point to, be it the gradebook: student code must not read that."""
+        submitted = Path(coursedir.format_path(coursedir.submitted_directory, names["student"], names["assignment"]))
+        for name in links_outward(submitted) if submitted.is_dir() else ():
+            self.log.warning("%s: %s is a link out of the submission; what it points to is left out", names["student"], name)
+            copied = folder / name
+            if copied.is_dir() and not copied.is_symlink():
+                shutil.rmtree(copied)
+            else:
+                copied.unlink(missing_ok=True)
 
     def _limits(self, manifest: Manifest | None) -> Limits:
         """The manifest's limits where the course has one; `Execute.timeout` set by hand wins, as does its default elsewhere."""
@@ -361,28 +374,6 @@ def _source_notebook(coursedir: Any, names: Any) -> nbformat.NotebookNode | None
     except (OSError, ValueError, nbformat.ValidationError):
         return None
     return nb
-
-
-def _source_cells(notebook: Any) -> list[SourceCell]:
-    """The instructor's cells of a notebook of the gradebook."""
-    points = {cell.name: float(cell.max_score) for cell in (*notebook.grade_cells, *notebook.task_cells)}
-    grade, solution, task = (
-        {cell.name for cell in cells} for cells in (notebook.grade_cells, notebook.solution_cells, notebook.task_cells)
-    )
-    return [
-        SourceCell(
-            grade_id=cell.name,
-            cell_type=cell.cell_type,
-            source=cell.source,
-            checksum=cell.checksum,
-            grade=cell.name in grade,
-            solution=cell.name in solution,
-            task=cell.name in task,
-            locked=cell.locked,
-            points=points.get(cell.name),
-        )
-        for cell in notebook.source_cells
-    ]
 
 
 def _kernel_spec(kernel_name: str) -> KernelSpec:

@@ -23,7 +23,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from queue import Empty
 from typing import Any, Protocol
 
 import zmq
@@ -33,15 +32,18 @@ from jupyter_client.manager import KernelManager
 
 from autograder.errors import KernelStartError
 from autograder.limits import Limits
+from autograder.messages import DriverMemory, is_idle, is_text_list, leaves, text_of
 from autograder.outputs import Outputs
 
 log = logging.getLogger(__name__)
 
-_MESSAGE_BYTES = 256 * 1024 * 1024
-"""A single larger message from a kernel is refused by the socket, so that one print cannot fill the driver's memory."""
+_MESSAGE_BYTES = 10_000_000
+"""A larger message from a kernel is refused, so that one print cannot fill the driver's memory: JSON may grow twentyfold."""
+_WAITING_MESSAGES = 20
+"""How many messages wait in the driver; the rest waits in the kernel, at the kernel's own expense."""
 _IDLE_SECONDS = 4.0
 """How long after a cell's reply its last outputs may still arrive."""
-_ASK_AGAIN_SECONDS = 0.5
+_ASK_AGAIN_SECONDS = 0.1
 """A kernel that has answered but whose output channel is silent is asked again: a subscription takes a moment to arrive."""
 _POLL_MILLISECONDS = 200
 """How often a silent kernel is asked whether it still lives."""
@@ -169,6 +171,8 @@ class JupyterKernel:
         self._sockets = tempfile.mkdtemp(prefix="ag-")  # short: a unix socket's path has at most 107 bytes
         self._context = zmq.Context()
         self._context.setsockopt(zmq.MAXMSGSIZE, _MESSAGE_BYTES)
+        self._context.setsockopt(zmq.RCVHWM, _WAITING_MESSAGES)
+        self._context.setsockopt(zmq.LINGER, 0)  # what a dead kernel never took must not keep this process waiting
         self._manager = manager(
             kernel_name=launch.kernel_name,
             transport="ipc",
@@ -220,11 +224,11 @@ class JupyterKernel:
         except zmq.ZMQError as error:
             self._stop(f"lost contact: {error}")
             ending, reply = Ending.DIED, {}
-        ename = _text(reply.get("ename"))
-        evalue = _text(reply.get("evalue"))
+        ename = text_of(reply.get("ename"))
+        evalue = text_of(reply.get("evalue"))
         if ending is Ending.ERROR and not outputs.has_error(ename):
             # A patched `showtraceback` swallows the output, but not the reply.
-            outputs.add_error(ename, evalue, reply.get("traceback") if _is_text_list(reply.get("traceback")) else None)
+            outputs.add_error(ename, evalue, reply.get("traceback") if is_text_list(reply.get("traceback")) else None)
         return Reply(ending=ending, ename=ename, evalue=evalue, seconds=time.monotonic() - began)
 
     def _run(self, source: str, outputs: Outputs, deadline: float) -> tuple[Ending, dict[str, Any]]:
@@ -239,21 +243,29 @@ class JupyterKernel:
         stopped: Ending | None = None  # why the cell was interrupted, once it was
         reply: dict[str, Any] | None = None
         idle = False
+        memory = DriverMemory()
         while reply is None or not idle:
             events = dict(poller.poll(max(1, min(_POLL_MILLISECONDS, int(1000 * (deadline - time.monotonic()))))))
             if iopub.socket in events:
-                message = _receive(iopub, request)
+                message, size = _receive(iopub, request)
                 if message is not None:
                     outputs.take(message)
-                    idle = idle or _is_idle(message)
+                    idle = idle or is_idle(message)
+                else:
+                    outputs.seen_bytes += size  # junk is output too
             if shell.socket in events and reply is None:
-                message = _receive(shell, request)
-                if message is not None:
+                message, size = _receive(shell, request)
+                if message is None:
+                    outputs.seen_bytes += size
+                else:
                     reply = message["content"]
-                    if _leaves(reply):
+                    if leaves(reply):
                         self._stop("died: the notebook called exit()")
                         return Ending.DIED, {}
                     deadline = min(deadline, time.monotonic() + _IDLE_SECONDS)
+            if memory.has_grown():
+                self._stop("killed: it filled the grader's memory with messages")
+                return Ending.FLOOD, {}
             if iopub.socket not in events and shell.socket not in events and not self._manager.is_alive():
                 ending, why = self._death()
                 self._stop(why)
@@ -287,9 +299,9 @@ class JupyterKernel:
             until = min(deadline, time.monotonic() + _ASK_AGAIN_SECONDS)
             while not (replied and idle) and time.monotonic() < until:
                 zmq.select([shell.socket, iopub.socket], [], [], timeout=0.05)
-                message = _receive(iopub, request)
-                idle = idle or (message is not None and _is_idle(message))
-                replied = replied or _receive(shell, request) is not None
+                message, _ = _receive(iopub, request)
+                idle = idle or (message is not None and is_idle(message))
+                replied = replied or _receive(shell, request)[0] is not None
             if replied and idle:
                 return
             if not self._manager.is_alive():
@@ -334,34 +346,21 @@ def status_in_words(code: int | None) -> str:
     return f"died: killed by signal {-code} ({known.get(-code, 'unknown')})"
 
 
-def _receive(channel: Any, request: str) -> dict[str, Any] | None:
-    """The next message of `channel` if it answers `request` and is well formed, else None."""
+def _receive(channel: Any, request: str) -> tuple[dict[str, Any] | None, int]:
+    """The next message of `channel` if it answers `request` and is well formed, else None; and its size in bytes."""
     try:
-        message = channel.get_msg(timeout=0)
-    except Empty:
-        return None
+        parts = channel.socket.recv_multipart(zmq.NOBLOCK)
+    except zmq.Again:
+        return None, 0
+    size = sum(map(len, parts))
+    if size > _MESSAGE_BYTES:
+        return None, size
+    try:
+        message = channel.session.deserialize(channel.session.feed_identities(parts)[1])
     except Exception as error:  # noqa: BLE001  student code holds the signing key: anything can arrive, and none of it is ours
         log.debug("dropped a malformed message: %s", error)
-        return None
-    parts = [message.get(name) for name in ("header", "parent_header", "content")]
-    if not all(isinstance(part, dict) for part in parts) or message["parent_header"].get("msg_id") != request:
-        return None
-    return dict(message)
-
-
-def _is_idle(message: dict[str, Any]) -> bool:
-    return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == "idle")
-
-
-def _leaves(reply: dict[str, Any]) -> bool:
-    """Whether the cell called `exit()`: the kernel ends a moment later, and what still runs until then would be chance."""
-    payload = reply.get("payload")
-    return isinstance(payload, list) and any(isinstance(item, dict) and item.get("source") == "ask_exit" for item in payload)
-
-
-def _is_text_list(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+        return None, size
+    fields = [message.get(name) for name in ("header", "parent_header", "content")]
+    if not all(isinstance(field, dict) for field in fields) or message["parent_header"].get("msg_id") != request:
+        return None, size
+    return dict(message), size

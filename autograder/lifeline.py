@@ -103,6 +103,7 @@ class ForkRequest(_Message):
     memory_bytes: int
     cpu_seconds: float
     processes: int
+    open_files: int
     disk_bytes: int
     kept_bytes: int
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -127,7 +128,7 @@ class Ended(_Message):
     """Exit status, negative for a signal."""
     detail: str = ""
     cpu_seconds: float = 0.0
-    """Of everything that ran for this submission, the fork included."""
+    """Of everything that ran for this submission; what the zygote spent on the fork itself is not in it."""
     peak_bytes: int = 0
     """Most memory seen in use at once."""
 

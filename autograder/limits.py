@@ -36,6 +36,8 @@ class Limits:
     processes are killed, the verdict is `memory`, and a fresh kernel goes on."""
     processes: int = 128
     """Processes and threads at once, those of the kernel itself (about ten) included. Past it starting one fails (OSError)."""
+    open_files: int = 256
+    """Files, sockets and pipes that one process may have open. Past it opening one fails (OSError)."""
     disk_bytes: int = 1_000_000_000
     """Files written: home folder, /tmp and shared memory together. Past it writing fails (OSError: no space left)."""
     kept_bytes: int = 50_000_000

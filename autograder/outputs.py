@@ -69,6 +69,12 @@ class Outputs:
         content = message["content"]
         if not isinstance(kind, str):
             return
+        try:
+            self._take(kind, message, content)
+        except RecursionError:
+            return  # nested deeper than any display has a reason to be
+
+    def _take(self, kind: str, message: Mapping[str, Any], content: Mapping[str, Any]) -> None:
         size = size_of(content)
         self.seen_bytes += size
         if kind == "clear_output":

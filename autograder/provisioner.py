@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import os
 import secrets
 import socket
 from pathlib import Path
@@ -150,10 +151,16 @@ def request_for(launch: Launch, key: str, spec: KernelSpec, wall: Wall) -> ForkR
         memory_bytes=int(limits.memory_bytes),
         cpu_seconds=limits.cpu_seconds,
         processes=int(limits.processes),
+        open_files=int(limits.open_files),
         disk_bytes=int(limits.disk_bytes),
         kept_bytes=int(limits.kept_bytes) if launch.keep_files else 0,
-        environment={**spec.env, **_visible_devices(wall)},
+        environment={**spec.env, **_visible_devices(wall), **_let_through()},
     )
+
+
+def _let_through() -> dict[str, str]:
+    """The variables of the grader's that nbgrader promises to student code."""
+    return {name: os.environ[name] for name in ("NBGRADER_EXECUTION", "NBGRADER_VALIDATING") if name in os.environ}
 
 
 def _visible_devices(wall: Wall) -> dict[str, str]:

@@ -205,3 +205,25 @@ def _new_cell(source: SourceCell, cell_id: str, delimiters: Delimiters) -> nbfor
     cell: nbformat.NotebookNode = new(source=text, id=cell_id)
     cell.metadata["nbgrader"] = nbformat.from_dict(source.metadata())
     return cell
+
+
+def source_cells(notebook: Any) -> list[SourceCell]:
+    """The instructor's cells of a notebook of the gradebook."""
+    points = {cell.name: float(cell.max_score) for cell in (*notebook.grade_cells, *notebook.task_cells)}
+    grade, solution, task = (
+        {cell.name for cell in cells} for cells in (notebook.grade_cells, notebook.solution_cells, notebook.task_cells)
+    )
+    return [
+        SourceCell(
+            grade_id=cell.name,
+            cell_type=cell.cell_type,
+            source=cell.source,
+            checksum=cell.checksum,
+            grade=cell.name in grade,
+            solution=cell.name in solution,
+            task=cell.name in task,
+            locked=cell.locked,
+            points=points.get(cell.name),
+        )
+        for cell in notebook.source_cells
+    ]

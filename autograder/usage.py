@@ -2,10 +2,9 @@
 
 Runs: candidate side, in the warden.
 
-Memory is the sum of resident sets while that is below everything that could matter, because it is cheap; it counts pages
-twice that forks share, so past `_EXACT_FROM_BYTES` proportional sets are summed instead (a page shared by two counts half
-in each). Page tables, which a process can grow without owning a page, and files in memory (the private file system,
-shared memory) are added.
+Memory is the sum of resident sets while that is below the limit, because it is cheap; it counts pages twice that forks
+share, so past the limit proportional sets are summed instead (a page shared by two counts half in each). Page tables, which
+a process can grow without owning a page, files in memory (the private file system, shared memory) and sockets are added.
 """
 
 from __future__ import annotations
@@ -18,33 +17,48 @@ from pathlib import Path
 from autograder.lifeline import PRIVATE
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_EXACT_FROM_BYTES = 1_000_000_000
+_SOCKET_BYTES = 400_000
+"""Two full buffers of the usual size, with what Linux adds to each."""
 
 
 class Usage:
     """Looks at a tree of processes whenever asked."""
 
-    def __init__(self, *, walled: bool, spent_seconds: float) -> None:
+    def __init__(self, *, walled: bool, memory_limit_bytes: int) -> None:
         self.walled = walled
-        self._spent_seconds = spent_seconds  # by what led here and has ended
+        self._memory_limit_bytes = memory_limit_bytes
         self.memory_bytes = 0
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
+        self._most_cpu: dict[tuple[int, str], float] = {}  # of every process ever seen, by its id and start
 
     def look(self) -> None:
         """Measure now."""
         pids = self.processes()
-        files = self._file_bytes()
-        memory = files + sum(map(_resident, pids))
-        if memory > _EXACT_FROM_BYTES:
-            memory = files + sum(map(_proportional, pids))
+        besides = _file_bytes() + _socket_bytes() if self.walled else 0
+        memory = besides + sum(map(_resident, pids))
+        if memory > self._memory_limit_bytes:
+            memory = besides + sum(map(_proportional, pids))
         self.memory_bytes = memory
         self.peak_bytes = max(self.peak_bytes, memory)
-        self.cpu_seconds = self._spent_seconds + own_cpu_seconds() + sum(map(_cpu, pids))
+        self.cpu_seconds = max(self.cpu_seconds, own_cpu_seconds() + sum(map(self._cpu, pids)), self._cpu_seen())
 
     def close(self) -> None:
         """Measure the CPU for the last time: everything has been waited for."""
-        self.cpu_seconds = max(self.cpu_seconds, self._spent_seconds + own_cpu_seconds())
+        self.cpu_seconds = max(self.cpu_seconds, own_cpu_seconds())
+
+    def _cpu(self, pid: int) -> float:
+        """User and system seconds of a process, with those of the children that it waited for."""
+        fields = _fields(pid)
+        if not fields:
+            return 0.0
+        own, waited = sum(map(int, fields[11:13])) / _TICKS, sum(map(int, fields[13:15])) / _TICKS
+        self._most_cpu[pid, fields[19]] = own
+        return own + waited
+
+    def _cpu_seen(self) -> float:
+        """What all processes ever seen used themselves: where a parent ignores its children's end, nobody is charged."""
+        return own_cpu_seconds(children=False) + sum(self._most_cpu.values())
 
     def processes(self) -> list[int]:
         """Every process of the submission but this one."""
@@ -55,17 +69,25 @@ class Usage:
         parents = {pid: _parent(pid) for pid in pids}
         return [pid for pid in pids if _descends(pid, own, parents)]
 
-    def _file_bytes(self) -> int:
-        if not self.walled:
-            return 0
-        found = os.statvfs(PRIVATE)
-        return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+def own_cpu_seconds(*, children: bool = True) -> float:
+    """User and system seconds of this process and, with `children`, of all that it waited for."""
+    found = [resource.getrusage(resource.RUSAGE_SELF)]
+    if children:
+        found.append(resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in found)
 
 
-def own_cpu_seconds() -> float:
-    """User and system seconds of this process and of all children that it waited for."""
-    own, ended = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + ended.ru_utime + ended.ru_stime
+def _file_bytes() -> int:
+    found = os.statvfs(PRIVATE)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def _socket_bytes() -> int:
+    """What the namespace's sockets can hold at most: nobody is charged for it."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/net/sockstat").read_text().split()[2]) * _SOCKET_BYTES
+    return 0
 
 
 def _fields(pid: int) -> list[str]:
@@ -90,14 +112,19 @@ def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:
     return False
 
 
-def _cpu(pid: int) -> float:
-    """User and system seconds, with those of the children that it waited for."""
-    fields = _fields(pid)
-    return sum(map(int, fields[11:15])) / _TICKS if fields else 0.0
-
-
 def _resident(pid: int) -> int:
-    return sum(_sizes(f"/proc/{pid}/status", ("VmRSS:", "VmPTE:")))
+    return sum(_sizes(f"/proc/{pid}/status", ("VmRSS:", "VmPTE:"))) or max(map(_resident_by_thread, _threads(pid)), default=0)
+
+
+def _resident_by_thread(path: str) -> int:
+    """As a thread sees its process, whose first thread has ended and sees nothing."""
+    return sum(_sizes(path, ("VmRSS:", "VmPTE:")))
+
+
+def _threads(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return [f"/proc/{pid}/task/{name}/status" for name in os.listdir(f"/proc/{pid}/task")]  # noqa: PTH208
+    return []
 
 
 def _proportional(pid: int) -> int:

@@ -2,7 +2,7 @@
 
 Runs: candidate side, but no student code: forked from the zygote, it stays outside the rights it takes from the kernel.
 
-    zygote -- fork --> (leaves the zygote's namespaces, ends) -- fork --> warden -- fork --> kernel, and whatever that starts
+    zygote -- fork into new namespaces --> warden -- fork --> kernel, and whatever that starts
 
 Student code cannot reach the warden: it cannot be traced (not dumpable), signals from inside its namespace do not arrive
 at a process 1 without handlers, and Landlock and the system-call filter forbid trying. What it says about memory and CPU
@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from autograder import linux
+from autograder.files import NEVER_OUT, Stamp, pack, stamps
 from autograder.forked import ready_kernel
 from autograder.lifeline import MESSAGE_BYTES, ON, PRIVATE, Ended, ForkRequest, Order, Planting, Started, Why
-from autograder.usage import Usage, own_cpu_seconds
+from autograder.usage import Usage
 
 _TICK_SECONDS = 0.05
 """How often memory and CPU are looked at. A process can touch about 0.2 GB meanwhile."""
@@ -43,39 +44,38 @@ _NAMESPACES = (
     | linux.CLONE_NEWCGROUP
 )
 _INNER_ID = 1000
-_OPEN_FILES = 1024
+_DEVICES = ("/dev/null", "/dev/full", "/dev/tty", "/dev/ptmx", "/dev/pts")
+"""What may be written to. Not /dev/zero: mapped and shared, it is memory that nobody counts."""
 _STACK_BYTES = 8 * 1024**2
-_KEPT_FILES = 1000
 
 
-def begin(planting: Planting, request: ForkRequest, lifeline: socket.socket, descriptors: list[int]) -> NoReturn:
-    """In the zygote's fork: enter new namespaces and leave the rest to a warden forked inside them. Never returns."""
+def fork_warden(planting: Planting, request: ForkRequest, lifeline: socket.socket, descriptors: list[int]) -> None:
+    """Fork a warden into new namespaces. The child never returns.
+
+    Raises:
+        OSError: Linux refused.
+    """
+    user, group = os.getuid(), os.getgid()  # in the new namespace nobody is known yet
+    if linux.fork(_NAMESPACES if planting.walled else 0) != 0:
+        return
     try:
+        _keep_only_descriptors({lifeline.fileno(), *descriptors})
         if planting.walled:
-            _leave_namespaces()
-        spent = own_cpu_seconds()
-        if os.fork() != 0:
-            os._exit(0)
-        _watch_over(planting, request, lifeline, descriptors, Usage(walled=planting.walled, spent_seconds=spent))
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{_INNER_ID} {user} 1")
+            Path("/proc/self/gid_map").write_text(f"{_INNER_ID} {group} 1")
+        _watch_over(planting, request, lifeline, descriptors)
     except BaseException as error:  # noqa: BLE001  nothing may return into the zygote's loop; the driver hears why
         with contextlib.suppress(OSError):
             lifeline.send(Ended(why=Why.WARDEN, detail=f"{type(error).__name__}: {error}"[:2000]).encode())
     os._exit(1)
 
 
-def _leave_namespaces() -> None:
-    user, group = os.getuid(), os.getgid()
-    linux.unshare(_NAMESPACES)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{_INNER_ID} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{_INNER_ID} {group} 1")
-
-
-def _watch_over(planting: Planting, request: ForkRequest, lifeline: socket.socket, descriptors: list[int], usage: Usage) -> None:
+def _watch_over(planting: Planting, request: ForkRequest, lifeline: socket.socket, descriptors: list[int]) -> None:
     archive, kept, *listeners = descriptors
     walls, home = _build_walls(planting, request)
     folder = home / request.folder
-    before = _unpack(archive, folder)
+    opened, before = _unpack(archive, folder)
     linux.set_dumpable(False)
     report, child_report = os.pipe()
     kernel = os.fork()
@@ -89,8 +89,8 @@ def _watch_over(planting: Planting, request: ForkRequest, lifeline: socket.socke
         status = os.waitstatus_to_exitcode(os.waitpid(kernel, 0)[1])
         raise RuntimeError(said.get("problem", f"the kernel process ended with status {status} before its walls stood"))
     lifeline.send(Started(walls={**walls, **said}).encode())
-    ended = _watch(request, lifeline, kernel, usage)
-    _keep_files(folder, before, kept, request.kept_bytes)
+    ended = _watch(request, lifeline, kernel, Usage(walled=planting.walled, memory_limit_bytes=request.memory_bytes))
+    _keep_files(opened, before, kept, request.kept_bytes)
     if not planting.walled:
         shutil.rmtree(home, ignore_errors=True)
     lifeline.send(ended.encode())
@@ -110,7 +110,7 @@ def _build_walls(planting: Planting, request: ForkRequest) -> tuple[dict[str, st
         return {"namespaces": off, "private files": off, "private network": off, "private processes": off}, home
     linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
     plain = linux.MS_NOSUID | linux.MS_NODEV
-    linux.mount("proc", "/proc", "proc", plain | linux.MS_NOEXEC, "hidepid=2")
+    linux.mount("proc", "/proc", "proc", plain | linux.MS_NOEXEC)
     # One memory file system of limited size is everything that can be written: home, temporary files and shared memory.
     inodes = max(1000, request.disk_bytes // 4096)
     linux.mount("tmpfs", PRIVATE, "tmpfs", plain, f"size={request.disk_bytes},nr_inodes={inodes},mode=755")
@@ -141,8 +141,12 @@ def _become_kernel(planting: Planting, request: ForkRequest, folder: Path, liste
     try:
         linux.set_dumpable(True)  # the warden's is off, and /proc/self would belong to nobody
         os.setsid()
+        if planting.walled:
+            _see_only_own_processes()
         os.chdir(folder)
         _keep_only_descriptors({report, *listeners})
+        for standard in (1, 2):  # the zygote's lead to the driver
+            os.dup2(0, standard)
         _set_limits(request, planting)
         walls = _give_up_rights(planting, folder)
         kernel = ready_kernel(request, folder, listeners)
@@ -157,13 +161,19 @@ def _become_kernel(planting: Planting, request: ForkRequest, folder: Path, liste
         os._exit(0)
 
 
+def _see_only_own_processes() -> None:
+    """Cover /proc by one that does not show the warden; the warden's own goes on showing it everything."""
+    linux.unshare(linux.CLONE_NEWNS)
+    linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC, "hidepid=2")
+
+
 def _give_up_rights(planting: Planting, folder: Path) -> dict[str, str]:
     linux.no_new_privileges()
     linux.drop_capabilities()
     walls = {"no new privileges": ON, "limits": ON, "Landlock": ON, "system-call filter": ON}
     if linux.landlock_version():
         private = [PRIVATE, "/tmp", "/dev/shm"] if planting.walled else [str(folder.parent)]
-        linux.landlock(planting.readable, ["/dev", *planting.devices], private)
+        linux.landlock([*planting.readable, "/dev"], [*_DEVICES, *planting.devices], private)
     else:
         walls["Landlock"] = "this Linux kernel does not have it"
     if planting.filter:
@@ -180,9 +190,9 @@ def _set_limits(request: ForkRequest, planting: Planting) -> None:
         resource.RLIMIT_CPU: (seconds, seconds + 5),
         resource.RLIMIT_NPROC: request.processes,
         resource.RLIMIT_FSIZE: request.disk_bytes,
-        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_NOFILE: request.open_files,
         resource.RLIMIT_STACK: _STACK_BYTES,
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CORE: 1,  # not 0: that would still start a program that collects crashes
         resource.RLIMIT_MSGQUEUE: 0,
     }
     if not planting.devices:  # CUDA reserves far more address space than it uses
@@ -201,8 +211,6 @@ def _keep_only_descriptors(kept: set[int]) -> None:
         if int(name) > 2 and int(name) not in kept:
             with contextlib.suppress(OSError):
                 os.close(int(name))
-    for standard in (1, 2):  # the zygote's lead to the driver
-        os.dup2(0, standard)
 
 
 def _watch(request: ForkRequest, lifeline: socket.socket, kernel: int, usage: Usage) -> Ended:
@@ -271,34 +279,22 @@ def _end_all(usage: Usage) -> None:
         time.sleep(0.001)
 
 
-def _unpack(archive: int, folder: Path) -> dict[str, tuple[int, int]]:
-    """Lay out the submission's files; their sizes and times, to tell later what was written since."""
+def _unpack(archive: int, folder: Path) -> tuple[int, dict[str, Stamp]]:
+    """Lay out the submission's files; the open folder, and their sizes and times.
+
+    The folder stays open, because student code may put something else in its place.
+    """
     folder.mkdir(mode=0o700)
     with os.fdopen(archive, "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
         tar.extractall(folder, filter="data")
-    return {str(path): _stamp(path) for path in folder.rglob("*")}
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    return opened, stamps(opened)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_size, found.st_mtime_ns
-
-
-def _keep_files(folder: Path, before: dict[str, tuple[int, int]], kept: int, room: int) -> None:
-    """Pack the regular files that the notebook wrote into its folder, as nbgrader keeps them, as far as there is room.
-
-    Every process that could change them meanwhile is dead.
-    """
-    count = 0
-    with os.fdopen(kept, "wb") as file, tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT, dereference=True) as tar:
-        for path in sorted(folder.rglob("*")):
-            if path.is_symlink() or not path.is_file() or before.get(str(path)) == _stamp(path):
-                continue
-            room -= path.lstat().st_size
-            count += 1
-            if room < 0 or count > _KEPT_FILES:
-                return
-            tar.add(path, arcname=str(path.relative_to(folder)), recursive=False)
+def _keep_files(folder: int, before: dict[str, Stamp], kept: int, room: int) -> None:
+    """Pack what the notebook wrote into its folder, as far as there is room. Every process that could change it is dead."""
+    with os.fdopen(kept, "wb") as file, contextlib.suppress(Exception):  # how it ended must be told whatever lies there
+        pack(folder, file, leave_out=NEVER_OUT, room=room, before=before)
 
 
 def _read_all(descriptor: int) -> dict[str, str]:

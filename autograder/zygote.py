@@ -15,6 +15,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import socket
 import sys
 import time
@@ -28,6 +29,7 @@ from autograder.lifeline import CHANNELS, MESSAGE_BYTES, Ended, ForkRequest, Pla
 
 _DESCRIPTORS = 3 + len(CHANNELS)
 _MISSING_SHOWN = 100
+_THREAD_SECONDS = 1.0
 
 
 def main() -> None:
@@ -41,6 +43,7 @@ def main() -> None:
     _forget_own_folder()
     missing, threaded_by = _import_all(planting.modules)
     gc.collect()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Linux buries wardens by itself
     gc.freeze()  # the collector must not write into pages that forks share
     ready = Ready(seconds=time.monotonic() - began, missing=tuple(missing[:_MISSING_SHOWN]), threaded_by=threaded_by)
     control.send(ready.encode())
@@ -50,7 +53,7 @@ def main() -> None:
         data, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, _DESCRIPTORS)
         if not data:
             return
-        _fork(control, planting, ForkRequest.decode(data), descriptors)
+        _fork(planting, ForkRequest.decode(data), descriptors)
 
 
 def _leave_standard_input() -> None:
@@ -95,7 +98,7 @@ def _import_all(modules: tuple[str, ...]) -> tuple[list[str], str]:
                 importlib.import_module(name)
             except Exception as error:  # noqa: BLE001  whatever it is, the submission that needs it will say so
                 missing.append(f"{name}: {type(error).__name__}: {error}"[:200])
-            if _threads() > 1:
+            if not _alone(_THREAD_SECONDS):
                 return missing, name
     return missing, ""
 
@@ -129,17 +132,16 @@ def _forgotten_if_it_asks_for_the_shell(modules: tuple[str, ...]) -> Iterator[No
                 delattr(sys.modules[parent], child)
 
 
-def _fork(control: socket.socket, planting: Planting, request: ForkRequest, descriptors: list[int]) -> None:
+def _fork(planting: Planting, request: ForkRequest, descriptors: list[int]) -> None:
     lifeline = socket.socket(fileno=descriptors[0])
     problem = why_not_fork()
     if problem:
         lifeline.send(Ended(why=Why.WARDEN, detail=problem).encode())
     else:
-        child = os.fork()
-        if child == 0:
-            control.close()
-            warden.begin(planting, request, lifeline, descriptors[1:])
-        os.waitpid(child, 0)  # it lives only until it has forked the warden
+        try:
+            warden.fork_warden(planting, request, lifeline, descriptors[1:])
+        except OSError as error:
+            lifeline.send(Ended(why=Why.WARDEN, detail=f"{type(error).__name__}: {error}").encode())
     lifeline.close()
     for descriptor in descriptors[1:]:
         os.close(descriptor)
@@ -147,8 +149,9 @@ def _fork(control: socket.socket, planting: Planting, request: ForkRequest, desc
 
 def why_not_fork() -> str:
     """Why a fork of this process would not be a clean one; empty when it would."""
-    if _threads() > 1:
-        return f"the zygote has {_threads()} threads"
+    threads = _threads()
+    if threads > 1:
+        return f"the zygote has {threads} threads"
     maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
     shared = [line for line in maps if line.split(maxsplit=2)[1][1:4:2] == "ws"]
     if shared:
@@ -156,6 +159,16 @@ def why_not_fork() -> str:
     if any("/dev/nvidia" in line for line in maps):
         return "the zygote has opened a GPU; a CUDA context does not survive a fork"
     return ""
+
+
+def _alone(seconds: float) -> bool:
+    """Whether this process has one thread, or will have within `seconds`: some modules use one while they are imported."""
+    deadline = time.monotonic() + seconds
+    while _threads() > 1:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _threads() -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from autograder.errors import KernelStartError, WallError
+from autograder.files import NEVER_IN, NEVER_OUT, matches, pack
 from autograder.lifeline import MESSAGE_BYTES, Ended, ForkRequest, Order, Planting, Ready, Why, read_answer
 from autograder.wall import INSTALL, Wall, system_call_filter
 
@@ -26,10 +27,6 @@ _END_SECONDS = 20.0
 """How long a warden may take to clear up after its submission."""
 _TRIES = 20
 """How many modules that start threads are found out before we give up."""
-_NEVER_IN = ("*.ipynb", "*.report.json")
-"""Kept from student code: the notebook in the folder holds the hidden tests."""
-_NEVER_OUT = (*_NEVER_IN, "timestamp.txt")
-"""Not taken from student code: nbgrader reads the time of submission from the last one."""
 _KEPT_MEMBERS = 1000
 
 
@@ -201,7 +198,7 @@ class Fork:
         names = []
         with contextlib.suppress(tarfile.TarError, OSError), tarfile.open(fileobj=self._kept, mode="r:") as tar:
             for member, _ in zip(tar, range(_KEPT_MEMBERS), strict=False):
-                if member.isreg() and not _matches(member.name, _NEVER_OUT):
+                if member.isreg() and not matches(member.name, NEVER_OUT):
                     with contextlib.suppress(tarfile.TarError, OSError):
                         tar.extract(member, folder, filter="data")
                         names.append(member.name)
@@ -228,41 +225,22 @@ def _receive(channel: socket.socket, deadline: float) -> bytes:
         return b""
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(Path(name).match(pattern) for pattern in patterns)
-
-
 def _pack(folder: Path, file: IO[bytes], room: int) -> None:
-    """Pack the regular files below `folder`, but no notebook and no report.
-
-    A link is packed as the file it points to if that lies in the folder, and left out otherwise: a submission could point
-    at another student's file.
+    """Pack what a submission brings along.
 
     Raises:
         KernelStartError: the files take more than `room` bytes.
     """
-    root = folder.resolve()
-    with tarfile.open(fileobj=file, mode="w:", format=tarfile.PAX_FORMAT, dereference=True) as tar:
-        for top, folders, names in os.walk(root):
-            for name in sorted([*folders, *names]):
-                path = Path(top, name)
-                inside = path.resolve().is_relative_to(root)
-                if not inside or _matches(name, _NEVER_IN) or not (path.is_file() or path.is_dir()):
-                    continue
-                if path.is_dir() and path.is_symlink():
-                    continue
-                room -= path.stat().st_size if path.is_file() else 0
-                if room < 0:
-                    raise KernelStartError(
-                        f"the files in {folder} take more than the limit on disk space, so no copy of them can be made for the "
-                        "notebook. Raise `disk_bytes`, or keep in that folder only what the notebook needs."
-                    )
-                info = tar.gettarinfo(path.resolve(), arcname=str(path.relative_to(root)))
-                info.uid = info.gid = 0
-                info.uname = info.gname = ""
-                if info.isreg():
-                    with path.open("rb") as content:
-                        tar.addfile(info, content)
-                elif info.isdir():
-                    tar.addfile(info)
+
+    def full() -> None:
+        raise KernelStartError(
+            f"the files in {folder} take more than the limit on disk space, so no copy of them can be made for the notebook. "
+            "Raise `disk_bytes`, or keep in that folder only what the notebook needs."
+        )
+
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        pack(opened, file, leave_out=NEVER_IN, room=room, full=full)
+    finally:
+        os.close(opened)
     file.seek(0)

@@ -174,3 +174,27 @@ def test_course_sets_limits_and_shows_data_and_says_when_there_is_no_gpu(tmp_pat
     assert {cell.grade_id: cell.verdict.value for cell in report.cells} == {"data": "passed", "hog": "memory"}
     wrong = course.nbgrader("autograde", "ps1", "--force", "--Grade.limits={'memory': 1}")
     assert "unknown limit memory" in wrong.stderr
+
+
+def test_links_out_of_a_submission_bring_nothing_to_student_code(tmp_path: Path) -> None:
+    course = make.Course(tmp_path / "course")
+    look = "import os\nf = sorted(os.listdir('.')), open('inner.txt').read(), sorted(os.listdir('folder'))"
+    source = make.notebook(
+        make.exercise("f", "### BEGIN SOLUTION\nf = 1\n### END SOLUTION"),
+        make.graded("t", "assert f == (['data.txt', 'folder', 'inner.txt'], 'mine', ['own.txt']), f"),
+    )
+    released = course.release("ps1", source)
+    folder = course.submit("ana", "ps1", make.replaced(released, {"f": look})).parent
+    (folder / "data.txt").write_text("mine")
+    (folder / "inner.txt").symlink_to("data.txt")
+    (folder / "book.txt").symlink_to(course.root / "gradebook.db")
+    (folder / "tests.txt").symlink_to("../../../source/ps1/ps1.ipynb")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "own.txt").write_text("x")
+    (folder / "folder" / "book.txt").symlink_to("../../../../gradebook.db")
+    (folder / "everything").symlink_to(course.root)
+    done = course.nbgrader("autograde", "ps1")
+    report = read_report(course.autograded("ana", "ps1", ".report.json"))
+    assert report is not None, done.stderr
+    assert report.cells[0].verdict.value == "passed", report.cells
+    assert "tests.txt is a link out of the submission" in done.stderr

@@ -12,9 +12,9 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline"),
+    ("errors", "linux", "lifeline", "files"),
     ("verdict", "limits", "usage", "forked", "syscalls", "ratios"),
-    ("manifest", "cells", "report", "outputs", "warden", "wall"),
+    ("manifest", "cells", "report", "outputs", "messages", "warden", "wall"),
     ("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygote", "zygotes", "gpu"),
     ("examiner", "build", "provisioner", "preload", "notes"),
     ("warm",),
@@ -71,7 +71,7 @@ def test_each_framework_is_imported_by_one_module(framework: str) -> None:
 def test_each_module_says_on_which_side_it_runs(name: str) -> None:
     if name == "__main__":
         return
-    side = "both sides" if name == "lifeline" else "candidate side" if name in CANDIDATE_MODULES else "trusted side"
+    side = "both sides" if name in ("lifeline", "files") else "candidate side" if name in CANDIDATE_MODULES else "trusted side"
     assert f"\nRuns: {side}" in (ast.get_docstring(ast.parse(MODULES[name].read_text())) or "")
 
 
