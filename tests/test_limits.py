@@ -34,9 +34,10 @@ MEMORY_HOGS = {
         "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        held = []\n        while True:\n"
         "            held.append(bytearray(os.urandom(1000) * 1000)); time.sleep(0.002)\ntime.sleep(60)"
     ),
-    "memory shared between processes": (
-        "import mmap, time\nheld = []\nwhile True:\n    piece = mmap.mmap(-1, 5_000_000)\n    piece.write(bytes(5_000_000))\n"
-        "    held.append(piece); time.sleep(0.01)"
+    "files in shared memory": (
+        "import os, time\nfor number in range(9):\n    if os.fork() == 0:\n"
+        "        with open(f'/dev/shm/{number}', 'wb') as file: file.write(bytes(60_000_000))\n"
+        "        time.sleep(60)\ntime.sleep(60)"
     ),
 }
 
@@ -71,7 +72,12 @@ OVER = [
         replace(SMALL, cpu_seconds=2),
     ),
     Over("memory_bytes", "x = bytearray(10**9)", Verdict.MEMORY, "ran out of memory"),
-    *(Over("memory_bytes", source, Verdict.MEMORY, "used more than 0.4 GB of memory") for source in MEMORY_HOGS.values()),
+    *(
+        Over("memory_bytes", source, Verdict.MEMORY, "used more than 0.4 GB of memory", replace(SMALL, disk_bytes=1_000_000_000))
+        for source in MEMORY_HOGS.values()
+    ),
+    Over("memory_bytes", "import mmap; mmap.mmap(-1, 5_000_000)", Verdict.ERROR, "Operation not permitted"),
+    Over("open_files", "import os\nheld = [os.open('/', os.O_RDONLY) for _ in range(300)]", Verdict.ERROR, "Too many open files"),
     Over(
         "memory_bytes",
         "import numpy as np; x = np.ones(10**9)",
@@ -181,7 +187,7 @@ def test_every_limit_that_a_submission_can_go_over_is_gone_over() -> None:
 
 @pytest.mark.parametrize("source", MEMORY_HOGS.values(), ids=MEMORY_HOGS)
 def test_memory_hog_does_not_disturb_its_neighbour(warm_kernels: WarmKernels, tmp_path: Path, source: str) -> None:
-    launch = Launch(folder=tmp_path, limits=SMALL, modules=("numpy",))
+    launch = Launch(folder=tmp_path, limits=replace(SMALL, disk_bytes=1_000_000_000), modules=("numpy",))
     neighbour = warm_kernels.start(launch)
     hog = warm_kernels.start(launch)
     try:
