@@ -43,7 +43,7 @@ def main() -> None:
     _forget_own_folder()
     missing, threaded_by = _import_all(planting.modules)
     gc.collect()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Linux buries wardens by itself
+    signal.signal(signal.SIGCHLD, _bury)
     gc.freeze()  # the collector must not write into pages that forks share
     ready = Ready(seconds=time.monotonic() - began, missing=tuple(missing[:_MISSING_SHOWN]), threaded_by=threaded_by)
     control.send(ready.encode())
@@ -54,6 +54,13 @@ def main() -> None:
         if not data:
             return
         _fork(planting, ForkRequest.decode(data), descriptors)
+
+
+def _bury(*_: object) -> None:
+    """Wait for the wardens that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _leave_standard_input() -> None:
