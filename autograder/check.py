@@ -23,6 +23,7 @@ from autograder.cells import NBGRADERS, Kind, grade_id_of, kind_of, points_of, r
 from autograder.errors import SourceError
 from autograder.manifest import Manifest
 from autograder.mutants import Mutant, read_mutants
+from autograder.ownership import HEADER, analyse, table
 from autograder.prover import Job, Outcome, ProverCell, Variant
 
 MAX_TEST_SECONDS = 30.0
@@ -56,6 +57,8 @@ class CheckReport:
     cpu_seconds: float
     """CPU seconds of the reference notebook, its tests included, one thread."""
     test_cells: int
+    cells: tuple[tuple[str, ...], ...] = ()
+    """Where each cell runs and whose its names are: rows under `ownership.HEADER`."""
 
     @property
     def holds(self) -> bool:
@@ -70,6 +73,7 @@ class CheckReport:
             "problems": list(self.problems),
             "cpu_seconds": self.cpu_seconds,
             "test_cells": self.test_cells,
+            "cells": [dict(zip(HEADER, row, strict=True)) for row in self.cells],
             "mutants": [
                 {
                     "exercise": result.mutant.exercise,
@@ -101,6 +105,8 @@ def check(
     cells = text_cells(manifest)
     built = build(manifest, source, write=False)
     problems = _static_problems(manifest, cells, built)
+    ownership = analyse(nbformat.v4.new_notebook(cells=cells), modules=_modules_of(manifest))
+    problems += [f"cannot be examined: {problem}" for problem in ownership.problems]
     tests = frozenset(grade_id_of(cell) or "" for cell in cells if _is_test(cell))
     known = {grade_id_of(cell) or "" for cell in cells if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code"}
     unknown = sorted((exercises or frozenset()) - known)
@@ -126,7 +132,17 @@ def check(
         mutants=tuple(results),
         cpu_seconds=round(sum(outcomes["reference"].cpu_seconds.values()), 2),
         test_cells=len(tests),
+        cells=tuple(table(ownership)),
     )
+
+
+def _modules_of(manifest: Manifest) -> dict[str, str]:
+    """Name and source of each module that is staged beside the notebook."""
+    return {
+        ".".join(Path(name).with_suffix("").parts).removesuffix(".__init__"): original.read_text(encoding="utf-8")
+        for original, name in staged_files(manifest)
+        if name.endswith(".py")
+    }
 
 
 def _is_test(cell: nbformat.NotebookNode) -> bool:

@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("check", _check, "Prove assignments: reference full marks, blank none, every known wrong solution caught.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument("--exercise", action="append", metavar="NAME", help="only the mutants of this exercise; may be repeated")
+    sub.add_argument("--cells", action="store_true", help="also show where each cell runs and whose its names are")
 
     sub = command("demo", _demo, "Release the assignments to a simulated class, grade it with nbgrader and show the scores.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
@@ -135,12 +136,25 @@ def _check(options: argparse.Namespace, console: Console) -> int:
         reports.append(report)
         if not options.json:
             _print_check(report, console)
+            if options.cells:
+                _print_cells(report, console)
     status = OK if all(report.holds for report in reports) else ATTENTION
     return _print_json([report.to_json() for report in reports], status) if options.json else status
 
 
 def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
     progress.update(task, completed=done, total=total)
+
+
+def _print_cells(report: Any, console: Console) -> None:
+    from autograder.ownership import HEADER
+
+    table = Table(title=f"{report.id}: where each cell runs", title_justify="left")
+    for name in HEADER:
+        table.add_column(name)
+    for row in report.cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def _print_check(report: Any, console: Console) -> None:

@@ -59,6 +59,19 @@ def test_check_prints_what_holds_and_what_does_not(tmp_path: Path, capsys: pytes
     assert json.loads(capsys.readouterr().out)[0]["holds"] is False
 
 
+def test_check_shows_where_each_cell_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_assignment(tmp_path)
+    cli.run(["build", "--course", str(tmp_path)])
+    capsys.readouterr()
+    cli.run(["check", "--cells", "--course", str(tmp_path)])
+    assert "where each cell runs" in capsys.readouterr().out
+    cli.run(["check", "--json", "--course", str(tmp_path)])
+    (report,) = json.loads(capsys.readouterr().out)
+    places = {cell["cell"]: cell["where"] for cell in report["cells"]}
+    assert "examiner" in places.values()
+    assert "candidate" in places.values()
+
+
 @pytest.mark.parametrize("arguments", [["build"], ["check", "w9_nothing"], ["demo", "w9_nothing"]])
 def test_error_is_told_in_words(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if len(arguments) > 1:

@@ -12,13 +12,16 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline", "files"),
-    ("verdict", "limits", "usage", "forked", "syscalls", "ratios"),
-    ("manifest", "cells", "report", "outputs", "messages", "warden", "wall"),
-    ("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygote", "zygotes", "gpu"),
-    ("examiner", "build", "provisioner", "preload", "notes"),
-    ("warm",),
-    ("grade", "check", "simulate", "probe", "bench"),
+    ("errors", "linux", "lifeline", "files", "wire", "arrays", "scopes", "plain"),
+    ("verdict", "limits", "usage", "forked", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
+    ("manifest", "cells", "report", "outputs", "messages", "warden", "wall", "decoding", "proxy", "obstacles", "placement"),
+    (
+        *("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygote", "zygotes", "gpu"),
+        *("loans", "ownership"),
+    ),
+    ("examiner", "build", "provisioner", "preload", "notes", "lending"),
+    ("warm", "objects", "exchange"),
+    ("grade", "check", "simulate", "probe", "bench", "peer"),
     ("engine",),
     ("grader",),
     ("gradebook", "demo", "doctor"),
@@ -26,6 +29,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 """Lowest first; `docs/architecture.md` draws the same. `report` reads the version from the package's `__init__`."""
+BOTH_SIDES = frozenset(
+    [
+        *("lifeline", "files"),  # between driver and wardens
+        *("wire", "arrays", "encoding", "decoding", "failures", "gradients", "proxy"),  # between candidate and examiner
+        *("loans", "lending", "objects", "exchange", "peer"),
+    ]
+)
 FRAMEWORKS = {
     "nbgrader": {"gradebook"},
     "papermill": {"engine"},
@@ -71,7 +81,7 @@ def test_each_framework_is_imported_by_one_module(framework: str) -> None:
 def test_each_module_says_on_which_side_it_runs(name: str) -> None:
     if name == "__main__":
         return
-    side = "both sides" if name in ("lifeline", "files") else "candidate side" if name in CANDIDATE_MODULES else "trusted side"
+    side = "both sides" if name in BOTH_SIDES else "candidate side" if name in CANDIDATE_MODULES else "trusted side"
     assert f"\nRuns: {side}" in (ast.get_docstring(ast.parse(MODULES[name].read_text())) or "")
 
 
