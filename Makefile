@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 WALL   := bubblewrap libseccomp2
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench nbgrader-tests clean
+.PHONY: help env wall demo test lint prove bench hostile nbgrader-tests clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ prove: $(STAMP)  ## prove every assignment: all mutants and alternatives (minute
 
 bench: $(STAMP)  ## measure kernels: cold, warm behind the wall, and the floor under both (minutes)
 	@$(BIN)/autograder bench kernels
+
+hostile: $(STAMP)  ## attack the wall with the notebooks of tests/hostile (minutes)
+	@$(BIN)/python -m pytest -m hostile
 
 nbgrader-tests: $(STAMP)  ## nbgrader's own tests of autograde, graded by us (minutes)
 	@$(BIN)/python -m pytest -m slow

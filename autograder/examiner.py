@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from autograder.cells import bound_names
-from autograder.kernel import Ending, Kernel, Reply
+from autograder.kernel import Ending, Kernel, KernelSource, Launch, Reply
 from autograder.outputs import Outputs
 from autograder.verdict import Score, Verdict, judge_error, judge_value
 
@@ -25,6 +25,7 @@ class TestCell:
 
     source: str
     max_points: float
+    grade_id: str = ""
     references: Mapping[str, str] = field(default_factory=dict)
     """Name of an earlier exercise -> the reference's cell: it stands in for the student's while the test runs, so that one
     mistake is not punished twice."""
@@ -36,6 +37,10 @@ class Finding:
 
     score: Score
     reply: Reply
+    examined: bool = True
+    """Whether the student's process had no part in the verdict."""
+    reason: str = ""
+    """Why not, for staff."""
 
 
 _KEPT = "__the_students__"
@@ -53,8 +58,12 @@ except Exception:
 class Examiner(Protocol):
     """Runs test cells."""
 
-    examined: bool
-    """Whether the student's process had no part in the verdict."""
+    def start(self, kernels: KernelSource, launch: Launch) -> Kernel:
+        """A kernel for the student's cells, with what the examiner needs beside it.
+
+        Raises:
+            KernelStartError: it did not start.
+        """
 
     def examine(self, cell: TestCell, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
         """Run `cell` against the student's work in `kernel`, for at most `seconds`."""
@@ -63,18 +72,21 @@ class Examiner(Protocol):
 class CandidateExaminer:
     """Runs test cells in the student's own kernel and believes what it says."""
 
-    examined = False
+    def start(self, kernels: KernelSource, launch: Launch) -> Kernel:
+        """See `Examiner.start`."""
+        return kernels.start(launch)
 
     def examine(self, cell: TestCell, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
         """See `Examiner.examine`."""
         kernel.execute(_PLAIN_VALUES, _unseen(), seconds=seconds)
-        with _standing_in(cell.references, kernel, seconds=seconds):
+        with standing_in(cell.references, kernel, seconds=seconds):
             reply = kernel.execute(cell.source, outputs, seconds=seconds)
-        return Finding(score=judge_reply(reply, outputs, cell.max_points, seconds=seconds, kernel=kernel), reply=reply)
+        score = judge_reply(reply, outputs, cell.max_points, seconds=seconds, kernel=kernel)
+        return Finding(score=score, reply=reply, examined=False)
 
 
 @contextmanager
-def _standing_in(references: Mapping[str, str], kernel: Kernel, *, seconds: float) -> Iterator[None]:
+def standing_in(references: Mapping[str, str], kernel: Kernel, *, seconds: float) -> Iterator[None]:
     """While the body runs, the reference's version of each name stands in for the student's."""
     if not references:
         yield

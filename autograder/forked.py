@@ -10,21 +10,26 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import socket
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from autograder.lifeline import CHANNELS, ForkRequest
 
 
-def ready_kernel(request: ForkRequest, folder: Path, listeners: list[int]) -> Any:
-    """A kernel application that needs only to be started."""
+def ready_kernel(request: ForkRequest, folder: Path, descriptors: list[int]) -> Any:
+    """A kernel application that needs only to be started; `descriptors` are its listening sockets and perhaps a wire."""
     os.environ.update(request.environment)
     os.environ.update({"HOME": str(folder.parent), "PWD": str(folder), "OMP_NUM_THREADS": str(request.threads)})
     _set_threads(request.threads)
-    app = _application(request, dict(zip(CHANNELS, listeners, strict=True)), folder)
-    _forget_this_package()
+    app = _application(request, dict(zip(CHANNELS, descriptors, strict=False)), folder)
+    if request.role:
+        _connect(app.shell, request.role, socket.socket(fileno=descriptors[len(CHANNELS)]))
+    if not request.role:  # the ends of a wire import from it as they go
+        _forget_this_package()
     _seed(request.seed)  # last: what sets up a kernel may draw numbers itself
     return app
 
@@ -88,6 +93,18 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
         warnings.simplefilter("ignore")
         app.initialize([])
     return app
+
+
+def _connect(shell: Any, role: str, wire: socket.socket) -> None:
+    """Give the shell its end of the wire."""
+    if role == "candidate":
+        from autograder.peer import Candidate, serve
+
+        shell.serve_examiner = partial(serve, Candidate(wire, shell.user_ns))
+    else:
+        from autograder.desk import Desk
+
+        shell.desk = Desk(wire, shell.user_ns)
 
 
 def _seed(seed: int) -> None:

@@ -138,12 +138,14 @@ class _Run:
         with self._counted():
             finding = self._examiner.examine(self._test_cell(cell), kernel, outputs, seconds=seconds)
         self._keep(cell, outputs)
-        self._record(cell, finding.score, finding.reply.seconds)
+        self._record(cell, finding.score, finding.reply.seconds, examined=finding.examined)
+        if finding.reason:
+            self._incident(_name(cell, index), "unexamined", finding.reason)
         self._after(kernel, finding.reply.ending, _name(cell, index))
 
     def _test_cell(self, cell: nbformat.NotebookNode) -> TestCell:
         references = self._references.get(grade_id_of(cell) or "", {})
-        return TestCell(source=cell.source, max_points=points_of(cell), references=references)
+        return TestCell(source=cell.source, max_points=points_of(cell), grade_id=grade_id_of(cell) or "", references=references)
 
     def _run_ungraded(self, cell: nbformat.NotebookNode, index: int) -> None:
         if cell.cell_type != "code" or not cell.source.strip():
@@ -197,7 +199,7 @@ class _Run:
         """Start a kernel and bring it to where the last one was."""
         for tries_left in reversed(range(START_TRIES)):
             try:
-                self._kernel = self._kernels.start(self._launch)
+                self._kernel = self._examiner.start(self._kernels, self._launch)
                 break
             except WallError:
                 raise  # no other submission would fare better: nothing is graded
@@ -253,7 +255,7 @@ class _Run:
         self._executed += 1
         cell.outputs, cell.execution_count = outputs.items, self._executed
 
-    def _record(self, cell: nbformat.NotebookNode, score: Score, seconds: float) -> None:
+    def _record(self, cell: nbformat.NotebookNode, score: Score, seconds: float, *, examined: bool = False) -> None:
         self._cells.append(
             CellReport(
                 grade_id=grade_id_of(cell) or "",
@@ -262,7 +264,7 @@ class _Run:
                 max_points=points_of(cell),
                 message=score.message,
                 seconds=round(seconds, 4),
-                examined=self._examiner.examined,
+                examined=examined,
             )
         )
 

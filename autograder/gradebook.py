@@ -209,6 +209,7 @@ class Grade(Execute):  # type: ignore[misc]
 
     unsafe_no_sandbox = Bool(False, help="Run student code with the grader's rights. Every report says so.").tag(config=True)
     visible = List(Unicode(), help="Further files and folders that submissions may read, such as data sets.").tag(config=True)
+    apart = Bool(False, help="Run test cells in a process of their own, out of reach of student code (new).").tag(config=True)
     limits = Dict(help="The course's limits, such as {'memory_bytes': 2e9}; a manifest's come first.").tag(config=True)
     device = Unicode("", help="cpu or cuda; the manifest's device unless set.").tag(config=True)
 
@@ -253,6 +254,7 @@ class Grade(Execute):  # type: ignore[misc]
             source=source,
             source_folder=None if source is None else _source_folder(coursedir, names),
             device=self.device,
+            apart=self.apart,
         )
         folder = Path(resources["metadata"]["path"])
         self._drop_what_links_brought(coursedir, names, folder)

@@ -19,6 +19,8 @@ from autograder.gpu import device_of
 from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.manifest import Manifest
+from autograder.ownership import Ownership, analyse
+from autograder.paired import PairedExaminer
 from autograder.preload import modules_for
 from autograder.report import Report
 from autograder.warm import WarmKernels
@@ -40,6 +42,8 @@ class Task:
     source_folder: Path | None = None
     device: str = ""
     """Overrides the manifest's."""
+    apart: bool = False
+    """Whether test cells run in a process of their own."""
 
 
 class Grader:
@@ -49,6 +53,7 @@ class Grader:
         """See `WarmKernels`."""
         self._kernels = WarmKernels(sandbox=sandbox, visible=visible)
         self._modules: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._ownerships: dict[tuple[str, str], Ownership] = {}
 
     def grade(self, nb: nbformat.NotebookNode, task: Task, *, folder: Path, kernel_name: str) -> Report:
         """Run `nb`, whose files lie in `folder`, and judge it; `nb` receives the outputs, `folder` the files that it writes.
@@ -66,13 +71,25 @@ class Grader:
             parameters={"DEVICE": device} if "DEVICE" in parameters_of(nb) else {},
             keep_files=True,
         )
+        launch = replace(launch, modules=self._modules_for(task, launch))
         return run_with_papermill(
             nb,
             kernels=self._kernels,
-            examiner=CandidateExaminer(),
-            launch=replace(launch, modules=self._modules_for(task, launch)),
+            examiner=self._examiner_for(nb, task, launch) if task.apart else CandidateExaminer(),
+            launch=launch,
             references=_references(task),
         )
+
+    def _examiner_for(self, nb: nbformat.NotebookNode, task: Task, launch: Launch) -> PairedExaminer:
+        """Test cells run on the instructor's files and cells; without them at hand, on the restored ones of the submission."""
+        key = task.assignment, task.notebook
+        source = task.source or nb
+        if key not in self._ownerships or task.source is None:
+            folder = task.source_folder or launch.folder
+            self._ownerships[key] = analyse(source, modules=_modules_beside(folder))
+        folder = task.source_folder or launch.folder
+        examiner = replace(launch, folder=folder, keep_files=False, device="cpu")
+        return PairedExaminer(source=source, ownership=self._ownerships[key], launch=examiner)
 
     def close(self) -> None:
         """End the zygotes. Safe to call twice."""
@@ -85,6 +102,15 @@ class Grader:
             at_source = launch if task.source_folder is None else replace(launch, folder=task.source_folder)
             self._modules[key] = modules_for(task.source, at_source, self._kernels)
         return self._modules[key]
+
+
+def _modules_beside(folder: Path) -> dict[str, str]:
+    """Name and source of each module that lies in `folder`."""
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        name = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = path.read_text(encoding="utf-8", errors="replace")
+    return found
 
 
 def _references(task: Task) -> Mapping[str, Mapping[str, str]]:

@@ -108,9 +108,14 @@ class Kernel(Protocol):
     """One kernel of one submission."""
 
     start_seconds: float
-    usage: Usage
-    walls: Mapping[str, str]
-    """Name of each wall around it -> "on", or why it is off. Empty where there are none."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it used, known once it has ended."""
+
+    @property
+    def walls(self) -> Mapping[str, str]:
+        """Name of each wall around it -> "on", or why it is off. Empty where there are none."""
 
     @property
     def alive(self) -> bool:
@@ -122,6 +127,12 @@ class Kernel(Protocol):
 
     def execute(self, source: str, outputs: Outputs, *, seconds: float) -> Reply:
         """Run `source`, collecting what it prints into `outputs`, for at most `seconds`."""
+
+    def begin(self, source: str) -> None:
+        """Start running `source`; `finish` says how it ended."""
+
+    def finish(self, outputs: Outputs, *, seconds: float) -> Reply:
+        """Wait for what `begin` started, for at most `seconds`."""
 
     def close(self) -> None:
         """End the kernel and everything it holds. Safe to call twice."""
@@ -141,6 +152,13 @@ class KernelSource(Protocol):
             KernelStartError: the kernelspec is unknown, or the kernel was not ready within `limits.start_seconds`.
         """
 
+    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
+        """A kernel for the student's cells and one for the test cells, with a wire between them.
+
+        Raises:
+            KernelStartError: either did not start, or this source has no wires.
+        """
+
     def close(self) -> None:
         """End what serves several kernels. Safe to call twice."""
 
@@ -155,6 +173,10 @@ class ColdKernels:
         """See `KernelSource.start`."""
         return JupyterKernel(launch)
 
+    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
+        """See `KernelSource.start_pair`."""
+        raise KernelStartError("cold kernels cannot be examined: nothing connects them")
+
     def close(self) -> None:
         """See `KernelSource.close`."""
 
@@ -166,6 +188,7 @@ class JupyterKernel:
         began = time.monotonic()
         self._limits = launch.limits
         self._end = ""
+        self._request = ""
         self.usage = Usage()
         self.walls: Mapping[str, str] = {}
         self._sockets = tempfile.mkdtemp(prefix="ag-")  # short: a unix socket's path has at most 107 bytes
@@ -216,11 +239,22 @@ class JupyterKernel:
 
     def execute(self, source: str, outputs: Outputs, *, seconds: float) -> Reply:
         """See `Kernel.execute`."""
+        self.begin(source)
+        return self.finish(outputs, seconds=seconds)
+
+    def begin(self, source: str) -> None:
+        """See `Kernel.begin`."""
+        if not self._end:
+            assert self._client is not None
+            self._request = self._client.execute(source, allow_stdin=False, stop_on_error=False)
+
+    def finish(self, outputs: Outputs, *, seconds: float) -> Reply:
+        """See `Kernel.finish`."""
         began = time.monotonic()
         if self._end:
             return Reply(ending=Ending.DIED)
         try:
-            ending, reply = self._run(source, outputs, began + seconds)
+            ending, reply = self._follow(outputs, began + seconds)
         except zmq.ZMQError as error:
             self._stop(f"lost contact: {error}")
             ending, reply = Ending.DIED, {}
@@ -231,10 +265,9 @@ class JupyterKernel:
             outputs.add_error(ename, evalue, reply.get("traceback") if is_text_list(reply.get("traceback")) else None)
         return Reply(ending=ending, ename=ename, evalue=evalue, seconds=time.monotonic() - began)
 
-    def _run(self, source: str, outputs: Outputs, deadline: float) -> tuple[Ending, dict[str, Any]]:
+    def _follow(self, outputs: Outputs, deadline: float) -> tuple[Ending, dict[str, Any]]:
         assert self._client is not None
-        shell, iopub = self._client.shell_channel, self._client.iopub_channel
-        request = self._client.execute(source, allow_stdin=False, stop_on_error=False)
+        shell, iopub, request = self._client.shell_channel, self._client.iopub_channel, self._request
         poller = zmq.Poller()
         poller.register(shell.socket, zmq.POLLIN)
         poller.register(iopub.socket, zmq.POLLIN)

@@ -91,7 +91,7 @@ class Ready(_Message):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkRequest(_Message):
     """One kernel to fork. With it travel the lifeline, an archive of files to begin with, an empty file for those to
-    keep, and the listening sockets of `CHANNELS`."""
+    keep, the listening sockets of `CHANNELS`, and perhaps a wire."""
 
     kind = "fork"
     folder: str
@@ -106,6 +106,8 @@ class ForkRequest(_Message):
     open_files: int
     disk_bytes: int
     kept_bytes: int
+    role: str = ""
+    """`candidate` or `examiner`, where one end of a wire between the two travels with the request; empty where none does."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 Runs: both sides.
 
-    candidate    serve(connection, namespace)               until the examiner says that it is done
+    candidate    serve(Candidate(connection, namespace))    until the examiner says that it is done
     examiner     examiner = Examiner(connection)
                  f = examiner.get("f")                      a `Proxy`
                  f(x)                                       runs in the candidate
@@ -24,7 +24,7 @@ from autograder.arrays import copy_of, is_plain_tensor
 from autograder.decoding import Reader
 from autograder.encoding import Writer
 from autograder.exchange import Peer
-from autograder.failures import StudentExit, describe, rebuild, veil, veiled
+from autograder.failures import describe, rebuild, veil, veiled
 from autograder.gradients import Graph
 from autograder.loans import Leaf
 from autograder.objects import Callback, read_object, write_object
@@ -375,11 +375,7 @@ def _interruptible(candidate: Candidate) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def serve(connection: socket.socket, namespace: dict[str, Any], *, caps: Caps | None = None) -> None:
-    """In the candidate: let the examiner at the other end of `connection` use the student's `namespace`, until it is done."""
-    candidate = Candidate(connection, namespace, caps=caps)
+def serve(candidate: Candidate) -> None:
+    """Let the examiner use the student's namespace until it is done. What it holds stays known until the next time."""
     with _interruptible(candidate):
         candidate.serve()
-
-
-__all__ = ["Candidate", "Examiner", "StudentExit", "serve"]

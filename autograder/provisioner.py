@@ -14,6 +14,7 @@ import copy
 import os
 import secrets
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 from traitlets import Any as AnyTrait
+from traitlets import Unicode
 
 from autograder.errors import KernelStartError
 from autograder.kernel import Launch
@@ -37,6 +39,8 @@ class WarmKernelManager(KernelManager):
 
     zygote = AnyTrait(help="the Zygote to fork")
     launch = AnyTrait(help="the Launch to start by")
+    role = Unicode("", help="candidate or examiner, where it gets an end of a wire")
+    wire = AnyTrait(None, help="that end, a socket")
 
     @property
     def kernel_spec(self) -> KernelSpec | None:
@@ -89,9 +93,12 @@ class WarmProvisioner(KernelProvisionerBase):
             zygote = self._own_zygote = Zygote(Wall(python=python_of(self.kernel_spec)))
         key: Any = self.connection_info["key"]  # bytes, whatever the annotation says
         request = request_for(self._launch, key.decode(), self.kernel_spec, zygote.wall)
+        wire = getattr(self.parent, "wire", None)
+        if wire is not None:
+            request = replace(request, role=getattr(self.parent, "role", ""))
         with contextlib.ExitStack() as stack:
             listeners = [stack.enter_context(self._listen(channel)) for channel in CHANNELS]
-            self.fork = zygote.fork(request, self._launch.folder, listeners)
+            self.fork = zygote.fork(request, self._launch.folder, [*listeners, *([wire] if wire is not None else [])])
         return self.connection_info
 
     def _listen(self, channel: str) -> socket.socket:

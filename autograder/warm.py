@@ -9,6 +9,7 @@ zygotes for another interpreter, set of modules or GPU are planted when first as
 from __future__ import annotations
 
 import logging
+import socket
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,24 @@ class WarmKernels:
 
     def start(self, launch: Launch) -> Kernel:
         """See `KernelSource.start`."""
+        return self._start(launch, "", None)
+
+    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
+        """A kernel for the student's cells and one for the test cells, with a wire between them.
+
+        Raises:
+            KernelStartError: either did not start.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            first = self._start(candidate, "candidate", theirs)
+            try:
+                return first, self._start(examiner, "examiner", ours)
+            except BaseException:
+                first.close()
+                raise
+
+    def _start(self, launch: Launch, role: str, wire: socket.socket | None) -> Kernel:
         try:
             spec = KernelSpecManager().get_kernel_spec(launch.kernel_name)
         except NoSuchKernel as error:
@@ -52,7 +71,9 @@ class WarmKernels:
         try:
             devices = held.gpu.nodes if held is not None else ()
             wall = Wall(python=python_of(spec), visible=self._visible, devices=devices, sandbox=self.sandbox)
-            return WarmKernel(launch, partial(WarmKernelManager, zygote=self._zygote(wall, launch.modules), launch=launch), held)
+            zygote = self._zygote(wall, launch.modules)
+            manager = partial(WarmKernelManager, zygote=zygote, launch=launch, role=role, wire=wire)
+            return WarmKernel(launch, manager, held)
         except BaseException:
             if held is not None:
                 held.close()

@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autograder import linux, warden
+from autograder import desk, linux, warden  # noqa: F401  the desk's modules are imported once, here
 from autograder.lifeline import CHANNELS, MESSAGE_BYTES, Ended, ForkRequest, Planting, Ready, Why
 
-_DESCRIPTORS = 3 + len(CHANNELS)
+_DESCRIPTORS = 4 + len(CHANNELS)
 _MISSING_SHOWN = 100
 _THREAD_SECONDS = 1.0
 

@@ -111,8 +111,8 @@ class Zygote:
         """Whether it can fork."""
         return self._process.poll() is None
 
-    def fork(self, request: ForkRequest, files: Path, listeners: Sequence[socket.socket]) -> Fork:
-        """Fork a kernel that serves `listeners` and begins with a copy of the folder `files`.
+    def fork(self, request: ForkRequest, files: Path, sockets: Sequence[socket.socket]) -> Fork:
+        """Fork a kernel that begins with a copy of the folder `files`; `sockets` are its listeners and perhaps its wire.
 
         Raises:
             KernelStartError: the zygote is gone, or the walls did not stand up.
@@ -123,7 +123,7 @@ class Zygote:
         try:
             with theirs, tempfile.TemporaryFile() as archive:
                 _pack(files, archive, request.disk_bytes)
-                descriptors = [theirs.fileno(), archive.fileno(), kept.fileno(), *(item.fileno() for item in listeners)]
+                descriptors = [theirs.fileno(), archive.fileno(), kept.fileno(), *(item.fileno() for item in sockets)]
                 socket.send_fds(self._control, [request.encode()], descriptors)
             fork.wait_for_start(time.monotonic() + _PLANT_SECONDS)
         except OSError as error:

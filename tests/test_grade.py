@@ -170,6 +170,9 @@ class _Broken:
             raise KernelStartError("no kernel today")
         return ColdKernels().start(launch)
 
+    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
+        raise KernelStartError("no kernels today")
+
     def close(self) -> None:
         """Nothing to end."""
 

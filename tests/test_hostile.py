@@ -47,6 +47,8 @@ from autograder.report import Report
 from autograder.warm import WarmKernels
 from tests import make
 
+pytestmark = pytest.mark.hostile
+
 FOLDER = Path(__file__).parent / "hostile"
 FILES = sorted(path for path in FOLDER.glob("*.py") if path.stem != "toolbox")
 LIMITS = Limits(

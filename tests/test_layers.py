@@ -12,20 +12,20 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline", "files", "wire", "arrays", "scopes", "plain"),
-    ("verdict", "limits", "usage", "forked", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-    ("manifest", "cells", "report", "outputs", "messages", "warden", "wall", "decoding", "proxy", "obstacles", "placement"),
+    ("errors", "linux", "lifeline", "files", "wire", "arrays", "scopes", "plain", "weaving"),
+    ("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
+    ("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
     (
-        *("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygote", "zygotes", "gpu"),
+        *("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygotes", "gpu"),
         *("loans", "ownership"),
     ),
     ("examiner", "build", "provisioner", "preload", "notes", "lending"),
     ("warm", "objects", "exchange"),
-    ("grade", "check", "simulate", "probe", "bench", "peer"),
-    ("engine",),
-    ("grader",),
-    ("gradebook", "demo", "doctor"),
-    ("cli",),
+    ("grade", "check", "simulate", "probe", "bench", "paired", "peer"),
+    ("engine", "desk"),
+    ("grader", "forked"),
+    ("gradebook", "demo", "doctor", "warden"),
+    ("cli", "zygote"),
     ("__main__",),
 )
 """Lowest first; `docs/architecture.md` draws the same. `report` reads the version from the package's `__init__`."""

@@ -35,7 +35,7 @@ from autograder.wire import Caps, Deadline, Unplain, WireError
 _NURSERY = """
 import os, signal, socket, sys, types, warnings
 import numpy, torch
-from autograder.peer import serve
+from autograder.peer import Candidate, serve
 nursery = socket.socket(fileno=int(sys.argv[1]))
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 while True:
@@ -48,7 +48,7 @@ while True:
         connection = socket.socket(fileno=descriptors[0])
         connection.sendall(os.getpid().to_bytes(4, "little"))
         exec(source, vars(module))
-        serve(connection, vars(module))
+        serve(Candidate(connection, vars(module)))
         os._exit(0)
     os.close(descriptors[0])
 """

@@ -1,0 +1,198 @@
+"""Test cells in a process of their own: the same verdicts, and none for those who deceive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.grade import NO_REFERENCES, References, grade_notebook
+from autograder.kernel import Launch
+from autograder.limits import Limits
+from autograder.ownership import analyse
+from autograder.paired import PairedExaminer
+from autograder.report import Report, read_report
+from autograder.verdict import Verdict
+from autograder.warm import WarmKernels
+from autograder.weaving import with_calls
+from tests import make
+
+LIMITS = Limits(cell_seconds=4, notebook_seconds=60, interrupt_seconds=1, memory_bytes=600_000_000)
+SQUARES = "def squares(n):\n    return [i ** 2 for i in range(1, n + 1)]"
+TEST = "assert squares(3) == [1, 4, 9], 'the first three'\n### BEGIN HIDDEN TESTS\nassert squares(1) == [1]\n### END HIDDEN TESTS"
+
+
+def grade(
+    kernels: WarmKernels,
+    folder: Path,
+    source: nbformat.NotebookNode,
+    cells: dict[str, str],
+    references: References = NO_REFERENCES,
+) -> tuple[dict[str, Verdict], Report]:
+    """The verdicts on `source` with some cells rewritten."""
+    launch = Launch(folder=folder, limits=LIMITS, seed=3)
+    examiner = PairedExaminer(source=source, ownership=analyse(source), launch=launch)
+    nb = make.replaced(source, cells)
+    report = grade_notebook(nb, kernels=kernels, examiner=examiner, launch=launch, references=references)
+    return {cell.grade_id: cell.verdict for cell in report.cells}, report
+
+
+FAKE = """
+keep = squares
+del squares
+try:
+    total(2)
+except NameError:
+    pass
+else:
+    assert False, 'total does not use squares'
+squares = keep
+assert total(LIMIT) == 14
+"""
+ATTACKS = {
+    "an object that is equal to everything": """
+class Liar:
+    def __eq__(self, other): return True
+    def __getattr__(self, name): return self
+def squares(n): return Liar()
+""",
+    "a list that is equal to everything": """
+class Liar(list):
+    def __eq__(self, other): return True
+def squares(n): return Liar()
+""",
+    "asserts are dropped": """
+import ast
+class Drop(ast.NodeTransformer):
+    def visit_Assert(self, node): return ast.Pass()
+get_ipython().ast_transformers.append(Drop())
+def squares(n): return []
+""",
+    "errors are not shown": """
+type(get_ipython()).showtraceback = lambda *a, **k: None
+def squares(n): return []
+""",
+    "assertions cannot fail": """
+import builtins
+builtins.AssertionError = type('Never', (Exception,), {})
+def squares(n): return []
+""",
+    "the test is looked for in memory": """
+import gc
+def squares(n):
+    for thing in gc.get_objects():
+        if 'the first three' in str(thing)[:5000] and 'gc.get_objects' not in str(thing)[:5000]:
+            return [1, 4, 9]
+    return []
+""",
+    "the test is looked for on the stack": """
+import sys
+def squares(n):
+    frame = sys._getframe(1)
+    while frame:
+        if 'the first three' in str(frame.f_locals)[:5000] + str(frame.f_code.co_consts):
+            return [1, 4, 9]
+        frame = frame.f_back
+    return []
+""",
+}
+
+
+def course() -> nbformat.NotebookNode:
+    """A small notebook with every kind of cell."""
+    return make.notebook(
+        make.given("setup", "import math\nLIMIT = 3"),
+        make.exercise("squares", SQUARES),
+        make.graded("t", TEST),
+        make.exercise("total", "def total(n):\n    return sum(squares(n))"),
+        make.graded("uses", FAKE),
+        make.graded("partial", "0.5 * (total(1) == 1) + 1 * (math.sqrt(total(2)) == 2)", points=2),
+    )
+
+
+def test_right_solution_gets_everything_and_every_test_was_examined(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    verdicts, report = grade(warm_kernels, tmp_path, course(), {})
+    assert verdicts == {"t": Verdict.PASSED, "uses": Verdict.PASSED, "partial": Verdict.PARTIAL}
+    assert all(cell.examined for cell in report.cells)
+    assert report.incidents == ()
+
+
+def test_blank_is_missing_and_a_wrong_one_fails_with_the_tests_words(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    verdicts, _ = grade(warm_kernels, tmp_path, course(), {"squares": "def squares(n):\n    raise NotImplementedError()"})
+    assert verdicts["t"] is Verdict.MISSING
+    verdicts, report = grade(warm_kernels, tmp_path, course(), {"squares": "def squares(n):\n    return [1, 4]"})
+    assert verdicts["t"] is Verdict.FAILED
+    assert report.cells[0].message == "the first three"
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_who_deceives_earns_nothing(warm_kernels: WarmKernels, tmp_path: Path, attack: str) -> None:
+    verdicts, report = grade(warm_kernels, tmp_path, course(), {"squares": attack})
+    assert verdicts["t"] in (Verdict.FAILED, Verdict.ERROR), report.cells
+    assert report.cells[0].points == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "after"),
+    [
+        ("import os; os._exit(0)", Verdict.CRASHED, Verdict.CRASHED),
+        ("while True: pass", Verdict.TIMEOUT, Verdict.PASSED),
+        (
+            "import time\n    while True:\n        try: time.sleep(9)\n        except KeyboardInterrupt: pass",
+            Verdict.TIMEOUT,
+            Verdict.PASSED,
+        ),
+        ("import os\n    os.closerange(3, 99)\n    return [1, 4, 9]", Verdict.CRASHED, Verdict.CRASHED),
+        ("return bytearray(10 ** 9)", Verdict.MEMORY, Verdict.PASSED),
+        ("raise ValueError('no')", Verdict.ERROR, Verdict.PASSED),
+    ],
+)
+def test_misbehaving_in_a_call_has_its_verdict_and_the_next_test_its_own(
+    warm_kernels: WarmKernels, tmp_path: Path, body: str, verdict: Verdict, after: Verdict
+) -> None:
+    source = make.notebook(
+        make.exercise("squares", SQUARES),
+        make.graded("t", TEST),
+        make.exercise("g", "def g(): return 5"),
+        make.graded("after", "assert g() == 5"),
+    )
+    verdicts, report = grade(warm_kernels, tmp_path, source, {"squares": f"def squares(n):\n    {body}"})
+    if "closerange" in body:
+        assert verdicts["t"] is not Verdict.PASSED, report.cells  # what goes first is chance: the kernel's sockets or the wire
+        return
+    assert verdicts == {"t": verdict, "after": after}, (report.cells, report.incidents)
+
+
+def test_reference_stands_in_and_a_test_that_cannot_be_examined_waits_for_a_person(
+    warm_kernels: WarmKernels, tmp_path: Path
+) -> None:
+    source = course()
+    references = {"uses": {"squares": SQUARES}}
+    verdicts, _ = grade(warm_kernels, tmp_path, source, {"squares": "def squares(n):\n    return [1]"}, references)
+    assert verdicts["t"] is Verdict.FAILED
+    assert verdicts["uses"] is Verdict.PASSED
+    magic = make.notebook(make.exercise("f", "f = 1"), make.graded("t", "%who\nassert f == 1"))
+    verdicts, report = grade(warm_kernels, tmp_path, magic, {})
+    assert verdicts == {"t": Verdict.NOT_EXAMINED}
+    assert "cannot be examined" in report.incidents[0].detail
+
+
+def test_weaving_sends_at_once_and_leaves_other_cells_alone() -> None:
+    assert with_calls("x = 1  # kept", sends=(), refetches=()) == "x = 1  # kept"
+    woven = with_calls("if a:\n    f = 1\nelse:\n    del f\nprint(k)", sends=("f",), refetches=("k",))
+    assert woven.count("desk.send('f')") == 2
+    assert woven.index("desk.fetch('k')") < woven.index("print(k)")
+
+
+def test_nbgrader_grades_apart_when_asked(tmp_path: Path) -> None:
+    cheat = "class Liar(list):\n    def __eq__(self, other): return True\ndef squares(n): return Liar()"
+    nb = make.notebook(make.exercise("squares", f"### BEGIN SOLUTION\n{SQUARES}\n### END SOLUTION"), make.graded("t", TEST))
+    ours = make.Course(tmp_path / "course", make.TWO_LINES + "c.Grade.apart = True\n")
+    released = ours.release("ps1", nb)
+    ours.submit("ana", "ps1", make.replaced(released, {"squares": SQUARES}))
+    ours.submit("bob", "ps1", make.replaced(released, {"squares": cheat}))
+    done = ours.nbgrader("autograde", "ps1")
+    assert done.returncode == 0, done.stderr
+    reports = [read_report(ours.autograded(name, "ps1", ".report.json")) for name in ("ana", "bob")]
+    assert [report and (report.score, report.cells[0].examined) for report in reports] == [(1, True), (0, True)]
