@@ -43,6 +43,7 @@ while True:
     if not source:
         break
     if os.fork() == 0:
+        signal.alarm(200)  # a candidate that a test left hanging ends by itself
         nursery.close()
         module = sys.modules["__main__"] = types.ModuleType("__main__")
         connection = socket.socket(fileno=descriptors[0])
