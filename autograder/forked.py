@@ -84,6 +84,7 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
     config = Config()
     config.HistoryManager.enabled = False  # no database, no thread that saves into it
     config.IPKernelApp.log_level = 50
+    config.InteractiveShell.enable_tip = False  # each answer about the kernel would draw one by the student's generator
     config.Session.key = request.key.encode()
     config.BaseIPythonApplication.auto_create = True
     app = HandedKernelApp.instance(transport="ipc", ip="inherited", config=config)

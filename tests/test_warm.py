@@ -68,6 +68,17 @@ def test_every_fork_of_one_zygote_is_a_fresh_world(warm_kernels: WarmKernels, tm
     other.close()
 
 
+def test_asking_about_a_kernel_draws_no_random_number(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    """A driver on a loaded machine asks more often than once."""
+    kernel = warm_kernels.start(Launch(folder=tmp_path, seed=7))
+    state = "import random; before = random.getstate()"
+    run(kernel, state)
+    for _ in range(3):
+        kernel._client.kernel_info()  # type: ignore[attr-defined]
+    assert run(kernel, "print(random.getstate() == before)") == "True\n"
+    kernel.close()
+
+
 def test_one_zygote_serves_a_whole_run(tmp_path: Path) -> None:
     kernels = WarmKernels()
     try:
