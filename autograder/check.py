@@ -23,7 +23,7 @@ from autograder.cells import NBGRADERS, Kind, grade_id_of, kind_of, points_of, r
 from autograder.errors import SourceError
 from autograder.manifest import Manifest
 from autograder.mutants import Mutant, read_mutants
-from autograder.ownership import HEADER, analyse, table
+from autograder.ownership import HEADER, analyse, module_name, table
 from autograder.prover import Job, Outcome, ProverCell, Variant
 
 MAX_TEST_SECONDS = 30.0
@@ -139,7 +139,7 @@ def check(
 def _modules_of(manifest: Manifest) -> dict[str, str]:
     """Name and source of each module that is staged beside the notebook."""
     return {
-        ".".join(Path(name).with_suffix("").parts).removesuffix(".__init__"): original.read_text(encoding="utf-8")
+        module_name(Path(name)): original.read_text(encoding="utf-8")
         for original, name in staged_files(manifest)
         if name.endswith(".py")
     }

@@ -8,13 +8,12 @@ The driver runs instructor code in this kernel as ordinary cells and speaks to t
 
 from __future__ import annotations
 
-import random
 import socket
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from autograder.peer import Examiner
+from autograder.seeds import seed_generators
 
 
 class Desk:
@@ -32,12 +31,7 @@ class Desk:
         self._fetched = list(names)
         for name in names:
             self.fetch(name)
-        random.seed(seed)
-        numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-        if numpy is not None:
-            numpy.random.seed(seed % 2**32)
-        if torch is not None:
-            torch.manual_seed(seed)
+        seed_generators(seed)
 
     def fetch(self, name: str) -> None:
         """Take the student's `name` as it is now; where there is none, neither is there here."""

@@ -44,6 +44,14 @@ class MutantError(AutograderError):
 class KernelStartError(AutograderError):
     """A kernel could not be started. Never the student's fault."""
 
+    @classmethod
+    def no_such(cls, name: str) -> KernelStartError:
+        """The error for a kernelspec that this machine does not have."""
+        return cls(
+            f"no kernel named {name!r} on this machine. The notebook asks for it; `jupyter kernelspec list` shows what is "
+            "installed, and `pip install ipykernel` brings python3."
+        )
+
 
 class WallError(KernelStartError):
     """This machine lacks something without which student code is not run."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import socket
 import sys
 import warnings
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.lifeline import CHANNELS, ForkRequest
+from autograder.seeds import seed_generators
 
 
 def ready_kernel(request: ForkRequest, folder: Path, descriptors: list[int]) -> Any:
@@ -30,7 +30,7 @@ def ready_kernel(request: ForkRequest, folder: Path, descriptors: list[int]) -> 
         _connect(app.shell, request.role, socket.socket(fileno=descriptors[len(CHANNELS)]))
     if not request.role:  # the ends of a wire import from it as they go
         _forget_this_package()
-    _seed(request.seed)  # last: what sets up a kernel may draw numbers itself
+    seed_generators(request.seed)  # last: what sets up a kernel may draw numbers itself
     return app
 
 
@@ -106,16 +106,6 @@ def _connect(shell: Any, role: str, wire: socket.socket) -> None:
         from autograder.desk import Desk
 
         shell.desk = Desk(wire, shell.user_ns)
-
-
-def _seed(seed: int) -> None:
-    """Give every global random generator that is loaded a state of its own: forks would share the zygote's."""
-    random.seed(seed)
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if numpy is not None:
-        numpy.random.seed(seed % 2**32)
-    if torch is not None:
-        torch.manual_seed(seed)
 
 
 def _set_threads(threads: int) -> None:

@@ -174,7 +174,7 @@ class _Run:
         self._after(kernel, reply.ending, where)
 
     def _set_parameters(self, kernel: Kernel) -> None:
-        source = "\n".join(f"{name} = {value!r}" for name, value in self._launch.parameters.items())
+        source = self._launch.parameter_source
         kernel.execute(source, self._outputs(), seconds=self._limits.cell_seconds)
         self._ended.append(source)
 

@@ -19,7 +19,7 @@ from autograder.gpu import device_of
 from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.manifest import Manifest
-from autograder.ownership import Ownership, analyse
+from autograder.ownership import Ownership, analyse, module_name
 from autograder.paired import PairedExaminer
 from autograder.preload import modules_for
 from autograder.report import Report
@@ -84,10 +84,9 @@ class Grader:
         """Test cells run on the instructor's files and cells; without them at hand, on the restored ones of the submission."""
         key = task.assignment, task.notebook
         source = task.source or nb
-        if key not in self._ownerships or task.source is None:
-            folder = task.source_folder or launch.folder
-            self._ownerships[key] = analyse(source, modules=_modules_beside(folder))
         folder = task.source_folder or launch.folder
+        if key not in self._ownerships or task.source is None:
+            self._ownerships[key] = analyse(source, modules=_modules_beside(folder))
         examiner = replace(launch, folder=folder, keep_files=False, device="cpu")
         return PairedExaminer(source=source, ownership=self._ownerships[key], launch=examiner)
 
@@ -108,8 +107,7 @@ def _modules_beside(folder: Path) -> dict[str, str]:
     """Name and source of each module that lies in `folder`."""
     found = {}
     for path in sorted(folder.rglob("*.py")):
-        name = ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
-        found[name] = path.read_text(encoding="utf-8", errors="replace")
+        found[module_name(path.relative_to(folder))] = path.read_text(encoding="utf-8", errors="replace")
     return found
 
 

@@ -95,6 +95,11 @@ class Launch:
     keep_files: bool = False
     """Whether files that the notebook writes into its folder are to appear in `folder` at the end."""
 
+    @property
+    def parameter_source(self) -> str:
+        """The cell that sets the parameters."""
+        return "\n".join(f"{name} = {value!r}" for name, value in self.parameters.items())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -215,10 +220,7 @@ class JupyterKernel:
             raise
         except NoSuchKernel as error:
             self.close()
-            raise KernelStartError(
-                f"no kernel named {launch.kernel_name!r} on this machine. The notebook asks for it; `jupyter kernelspec list` "
-                "shows what is installed, and `pip install ipykernel` brings python3."
-            ) from error
+            raise KernelStartError.no_such(launch.kernel_name) from error
         except (RuntimeError, OSError) as error:
             self.close()
             raise KernelStartError(
@@ -258,8 +260,7 @@ class JupyterKernel:
         except zmq.ZMQError as error:
             self._stop(f"lost contact: {error}")
             ending, reply = Ending.DIED, {}
-        ename = text_of(reply.get("ename"))
-        evalue = text_of(reply.get("evalue"))
+        ename, evalue = text_of(reply.get("ename")), text_of(reply.get("evalue"))
         if ending is Ending.ERROR and not outputs.has_error(ename):
             # A patched `showtraceback` swallows the output, but not the reply.
             outputs.add_error(ename, evalue, reply.get("traceback") if is_text_list(reply.get("traceback")) else None)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import nbformat
 
@@ -133,6 +134,11 @@ def analyse(nb: nbformat.NotebookNode, *, modules: Mapping[str, str] | None = No
     given = frozenset[str]().union(*(reading.names.binds | reading.names.perhaps for reading in readings))
     _warn_of_idle(readings, placed)
     return Ownership(cells=tuple(_cell(reading, placed[reading.draft.index], given) for reading in readings))
+
+
+def module_name(path: Path) -> str:
+    """The name by which a notebook imports the file at `path`, relative to its folder."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 def table(ownership: Ownership) -> list[tuple[str, ...]]:

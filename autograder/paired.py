@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import nbformat
 
@@ -84,7 +84,6 @@ class PairedExaminer:
     ownership: Ownership
     launch: Launch
     """Of the examiner's kernel: its folder holds the instructor's files."""
-    examined: bool = field(default=True, init=False)
 
     def start(self, kernels: KernelSource, launch: Launch) -> Kernel:
         """See `Examiner.start`."""
@@ -105,8 +104,7 @@ class PairedExaminer:
     def _examine(self, cell: TestCell, placed: Cell, pair: Pair, outputs: Outputs, seconds: float) -> Finding:
         said = Outputs(_KEPT_BYTES, _FLOOD_BYTES)
         pair.candidate.begin(_SERVE)
-        names = [name for name in placed.takes if name not in placed.refetch]
-        begun = _desk(pair.examiner, f"begin({[*names, *placed.refetch]!r}, {self.launch.seed + placed.index})")
+        begun = _desk(pair.examiner, f"begin({list(placed.takes)!r}, {self.launch.seed + placed.index})")
         if begun.ending is Ending.OK:
             source = with_calls(placed.code, sends=placed.writes_back, refetches=placed.refetch)
             reply = pair.examiner.execute(source, outputs, seconds=seconds)
@@ -144,8 +142,7 @@ class PairedExaminer:
             reply = pair.examiner.execute(one.code, outputs, seconds=self.launch.limits.cell_seconds)
             tags = self.source.cells[one.index].metadata.get("tags", ())
             if reply.ending is Ending.OK and "parameters" in tags and self.launch.parameters:
-                text = "\n".join(f"{name} = {value!r}" for name, value in self.launch.parameters.items())
-                pair.examiner.execute(text, outputs, seconds=self.launch.limits.cell_seconds)
+                pair.examiner.execute(self.launch.parameter_source, outputs, seconds=self.launch.limits.cell_seconds)
             if not pair.examiner.alive:
                 message = f"The grader could not run cell {one.label} on its own side; staff will look at it."
                 lost = Reply(ending=Ending.LOST)

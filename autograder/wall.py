@@ -27,7 +27,7 @@ from autograder.lifeline import PACKAGE_FOLDER, PRIVATE
 from autograder.syscalls import filter_program
 
 CANDIDATE_MODULES = (
-    *("__init__", "lifeline", "files", "linux", "usage", "warden", "forked", "zygote"),
+    *("__init__", "lifeline", "files", "seeds", "linux", "usage", "warden", "forked", "zygote"),
     *(
         "wire",
         "encoding",

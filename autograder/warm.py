@@ -63,10 +63,7 @@ class WarmKernels:
         try:
             spec = KernelSpecManager().get_kernel_spec(launch.kernel_name)
         except NoSuchKernel as error:
-            raise KernelStartError(
-                f"no kernel named {launch.kernel_name!r} on this machine. The notebook asks for it; `jupyter kernelspec list` "
-                "shows what is installed, and `pip install ipykernel` brings python3."
-            ) from error
+            raise KernelStartError.no_such(launch.kernel_name) from error
         held = lease(find_gpus()) if launch.device == "cuda" else None
         try:
             devices = held.gpu.nodes if held is not None else ()

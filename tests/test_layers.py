@@ -12,7 +12,7 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline", "files", "wire", "arrays", "scopes", "plain", "weaving"),
+    ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving"),
     ("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
     ("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
     (
