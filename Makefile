@@ -50,11 +50,12 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/autograder build --check
 
-prove: $(STAMP)  ## prove every assignment: all mutants and alternatives (minutes)
-	@$(BIN)/autograder check
+prove: $(STAMP)  ## prove every assignment: all mutants and alternatives, in one process and examined (minutes)
+	@$(BIN)/autograder check --examined
 
-bench: $(STAMP)  ## measure kernels: cold, warm behind the wall, and the floor under both (minutes)
+bench: $(STAMP)  ## measure kernels (cold, warm behind the wall, the floor under both) and what examining costs (minutes)
 	@$(BIN)/autograder bench kernels
+	@$(BIN)/autograder bench examiner
 
 hostile: $(STAMP)  ## attack the wall with the notebooks of tests/hostile (minutes)
 	@$(BIN)/python -m pytest -m hostile

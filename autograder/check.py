@@ -105,7 +105,7 @@ def check(
     cells = text_cells(manifest)
     built = build(manifest, source, write=False)
     problems = _static_problems(manifest, cells, built)
-    ownership = analyse(nbformat.v4.new_notebook(cells=cells), modules=_modules_of(manifest))
+    ownership = analyse(nbformat.v4.new_notebook(cells=cells), modules=_modules_of(manifest), unexamined=manifest.unexamined)
     problems += [f"cannot be examined: {problem}" for problem in ownership.problems]
     tests = frozenset(grade_id_of(cell) or "" for cell in cells if _is_test(cell))
     known = {grade_id_of(cell) or "" for cell in cells if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code"}

@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument("--exercise", action="append", metavar="NAME", help="only the mutants of this exercise; may be repeated")
     sub.add_argument("--cells", action="store_true", help="also show where each cell runs and whose its names are")
+    sub.add_argument("--examined", action="store_true", help="also run test cells apart; all must come out the same (minutes)")
 
     sub = command("demo", _demo, "Release the assignments to a simulated class, grade it with nbgrader and show the scores.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
@@ -89,9 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "bench",
         _bench,
-        "Measure kernels. Cold ones as in nbgrader, warm walled ones and bare exec take turns on the same notebooks.",
+        "Measure kernels, or what examining costs. Whatever is compared takes turns in one run.",
     )
-    sub.add_argument("what", choices=("kernels",), help="what to measure")
+    sub.add_argument("what", choices=("kernels", "examiner"), help="what to measure")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument("--repeat", type=_positive, default=5, metavar="N", help="rounds (default: %(default)s)")
 
@@ -125,21 +126,29 @@ def _build(options: argparse.Namespace, console: Console) -> int:
 
 def _check(options: argparse.Namespace, console: Console) -> int:
     from autograder.check import check
+    from autograder.equivalence import compare
     from autograder.manifest import choose, read_manifests
 
-    reports = []
+    reports, holds = [], True
     for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
         with _progress(console) as progress:
             task = progress.add_task(manifest.id, total=None)
             exercises = frozenset(options.exercise) if options.exercise else None
             report = check(manifest, options.course / "source", exercises=exercises, progress=partial(_advance, progress, task))
-        reports.append(report)
+            found = None
+            if options.examined:
+                advance = partial(_advance, progress, progress.add_task("  examined", total=None))
+                found = compare(manifest, report.mutants, progress=advance)
+        holds = holds and report.holds and (found is None or found.holds)
+        reports.append(report.to_json() | ({} if found is None else {"examined": found.to_json()}))
         if not options.json:
             _print_check(report, console)
+            if found is not None:
+                console.print(Text(f"{found}"), soft_wrap=True)
             if options.cells:
                 _print_cells(report, console)
-    status = OK if all(report.holds for report in reports) else ATTENTION
-    return _print_json([report.to_json() for report in reports], status) if options.json else status
+    status = OK if holds else ATTENTION
+    return _print_json(reports, status) if options.json else status
 
 
 def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
@@ -268,8 +277,11 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
     from autograder.manifest import choose, read_manifests
 
     machine = describe_machine()
+    manifests = choose(read_manifests(options.course / "assignments"), options.ids)
+    if options.what == "examiner":
+        return _bench_examiner(options, console, manifests, machine)
     found = []
-    for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
+    for manifest in manifests:
         with _progress(console) as progress:
             task = progress.add_task(manifest.id, total=None)
             advance = partial(_advance, progress, task)
@@ -303,6 +315,19 @@ def _print_bench(bench: Any, console: Console) -> None:
     )
     for where, error in bench.errors.items():
         console.print(Text(f"  {where}: {error}", style="red"))
+
+
+def _bench_examiner(options: argparse.Namespace, console: Console, manifests: Any, machine: Any) -> int:
+    from autograder.bench_examiner import Size, bench_examiner
+
+    with _progress(console) as progress:
+        advance = partial(_advance, progress, progress.add_task("examiner", total=None))
+        found = bench_examiner(manifests, options.course / "source", size=Size(rounds=options.repeat), progress=advance)
+    status = ATTENTION if found.errors else OK
+    if options.json:
+        return _print_json({"machine": machine.to_json(), "examiner": found.to_json()}, status)
+    console.print(Text(f"{found}\nMeasured on {machine}."), soft_wrap=True)
+    return status
 
 
 def _spread(spread: Any, form: str) -> str:

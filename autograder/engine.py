@@ -9,20 +9,24 @@ first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from autograder.cells import parameters_of, seed_of
-from autograder.examiner import CandidateExaminer, Examiner
+from autograder.cells import NBGRADERS, Delimiters, parameters_of, seed_of
+from autograder.examiner import Examiner
 from autograder.gpu import device_of
 from autograder.grade import NO_REFERENCES, References, grade_notebook
 from autograder.kernel import KernelSource, Launch
 from autograder.limits import Limits
+from autograder.ownership import analyse
+from autograder.paired import PairedExaminer
 from autograder.report import Report
 from autograder.warm import WarmKernels
 
@@ -68,6 +72,7 @@ def run_with_papermill(
     examiner: Examiner,
     launch: Launch,
     references: References = NO_REFERENCES,
+    delimiters: Delimiters = NBGRADERS,
 ) -> Report:
     """Run `nb` in place through the papermill engine; papermill's own metadata are taken out again.
 
@@ -85,6 +90,7 @@ def run_with_papermill(
         kernels=kernels,
         examiner=examiner,
         references=references,
+        delimiters=delimiters,
     )
     report = Report.from_json(nb.metadata.pop("autograder"))
     nb.metadata.pop("papermill", None)
@@ -101,13 +107,16 @@ def _execute(
     kernels: KernelSource | None = None,
     examiner: Examiner | None = None,
     references: References = NO_REFERENCES,
+    delimiters: Delimiters = NBGRADERS,
     unsafe_no_sandbox: bool = False,
+    unexamined: Collection[str] = (),
     **options: Any,
 ) -> None:
     """Run the managed notebook; papermill's `execution_timeout` and `start_timeout` set the limits of the same meaning.
 
     Called by papermill itself there is no `launch`: the notebook runs behind the wall in a copy of the current folder, on
-    the device that its parameter DEVICE names.
+    the device that its parameter DEVICE names. Its tests are examined, as far as they can be or `unexamined` does not name
+    them; the notebook and the files beside it are taken for the instructor's then, since there is nothing else.
 
     Raises:
         TypeError: an option that papermill does not pass by itself; a misspelt limit must not be swallowed.
@@ -116,20 +125,28 @@ def _execute(
     unknown = sorted(set(options) - _PAPERMILL_OPTIONS)
     if unknown:
         raise TypeError(f"unknown option for the autograder engine: {', '.join(unknown)}")
+    started = launch or _launch_from(nb_man.nb, kernel_name, options)
     source = kernels or WarmKernels(sandbox=not unsafe_no_sandbox)
     try:
         report = grade_notebook(
             nb_man.nb,
             kernels=source,
-            examiner=examiner or CandidateExaminer(),
-            launch=launch or _launch_from(nb_man.nb, kernel_name, options),
+            examiner=examiner or _examiner_for(nb_man.nb, started, unexamined),
+            launch=started,
             references=references,
+            delimiters=delimiters,
             around_cell=lambda cell, index: _reported(nb_man, cell, index),
         )
     finally:
         if kernels is None:
             source.close()
     nb_man.nb.metadata["autograder"] = report.to_json()
+
+
+def _examiner_for(nb: nbformat.NotebookNode, launch: Launch, unexamined: Collection[str]) -> Examiner:
+    source = deepcopy(nb)
+    examiner = replace(launch, keep_files=False, device="cpu")
+    return PairedExaminer(source=source, ownership=analyse(source, unexamined=unexamined), launch=examiner)
 
 
 def _launch_from(nb: nbformat.NotebookNode, kernel_name: str, options: dict[str, Any]) -> Launch:

@@ -2,8 +2,8 @@
 
 Runs: trusted side.
 
-`Examiner` is the seam behind which test cells will leave the student's process. Until they do, `CandidateExaminer` runs
-them where nbgrader does, in the student's kernel, and everything it reports is marked as not examined independently.
+`Examiner` is the seam behind which test cells leave the student's process (`paired`). `CandidateExaminer` runs them where
+nbgrader does, in the student's kernel, for tests that cannot leave it; all that it reports is marked as not examined.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from autograder.cells import bound_names
+from autograder.disclosure import Failure
 from autograder.kernel import Ending, Kernel, KernelSource, Launch, Reply
 from autograder.outputs import Outputs
 from autograder.verdict import Score, Verdict, judge_error, judge_value
@@ -41,6 +42,8 @@ class Finding:
     """Whether the student's process had no part in the verdict."""
     reason: str = ""
     """Why not, for staff."""
+    failure: Failure | None = None
+    """Where and by whom the test was made to fail; None where that is not known."""
 
 
 _KEPT = "__the_students__"

@@ -52,17 +52,23 @@ class Peer:
 
     def ask(self, operation: str, *operands: Any) -> Any:
         """What the other side answers; what it asks meanwhile is served."""
-        self._send("ask", (operation, *operands))
+        answered = False
         self._depth += 1
         try:
+            self._send("ask", (operation, *operands))
             while True:
                 kind, content = self._receive(operation)
                 if kind == "ask":
                     self._serve(content)
-                elif kind == "answer":
+                    continue
+                answered = True
+                if kind == "answer":
                     return content
-                else:
-                    raise self._failure(content)
+                raise self._failure(content)
+        except BaseException as error:
+            if not answered and not isinstance(error, Exception):  # an alarm: the answer would be taken for another's
+                self.broken = self.broken or WireError(f"interrupted by {type(error).__name__}")
+            raise
         finally:
             self._depth -= 1
 

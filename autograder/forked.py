@@ -16,19 +16,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from autograder.desk import ready_desk
 from autograder.lifeline import CHANNELS, ForkRequest
+from autograder.peer import Candidate, serve
 from autograder.seeds import seed_generators
 
 
 def ready_kernel(request: ForkRequest, folder: Path, descriptors: list[int]) -> Any:
-    """A kernel application that needs only to be started; `descriptors` are its listening sockets and perhaps a wire."""
+    """A kernel application that needs only to be started; `descriptors` are its listening sockets and perhaps a wire.
+
+    For an examiner it is a desk instead; see `ready_desk`.
+    """
     os.environ.update(request.environment)
     os.environ.update({"HOME": str(folder.parent), "PWD": str(folder), "OMP_NUM_THREADS": str(request.threads)})
     _set_threads(request.threads)
+    if request.role == "examiner":
+        return ready_desk(request, descriptors)
     app = _application(request, dict(zip(CHANNELS, descriptors, strict=False)), folder)
     if request.role:
-        _connect(app.shell, request.role, socket.socket(fileno=descriptors[len(CHANNELS)]))
-    if not request.role:  # the ends of a wire import from it as they go
+        app.shell.serve_examiner = partial(serve, Candidate(socket.socket(fileno=descriptors[-1]), app.shell.user_ns))
+    else:  # the wire's modules import as they go
         _forget_this_package()
     seed_generators(request.seed)  # last: what sets up a kernel may draw numbers itself
     return app
@@ -94,18 +101,6 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
         warnings.simplefilter("ignore")
         app.initialize([])
     return app
-
-
-def _connect(shell: Any, role: str, wire: socket.socket) -> None:
-    """Give the shell its end of the wire."""
-    if role == "candidate":
-        from autograder.peer import Candidate, serve
-
-        shell.serve_examiner = partial(serve, Candidate(wire, shell.user_ns))
-    else:
-        from autograder.desk import Desk
-
-        shell.desk = Desk(wire, shell.user_ns)
 
 
 def _set_threads(threads: int) -> None:

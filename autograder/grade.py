@@ -14,13 +14,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 
 import nbformat
 
-from autograder.cells import Kind, grade_id_of, kind_of, points_of
+from autograder.cells import NBGRADERS, Delimiters, Kind, grade_id_of, kind_of, points_of
+from autograder.disclosure import hidden_lines, message_for_student
 from autograder.errors import KernelStartError, WallError
-from autograder.examiner import Examiner, TestCell
+from autograder.examiner import Examiner, Finding, TestCell
 from autograder.kernel import Ending, Kernel, KernelSource, Launch
 from autograder.outputs import Outputs
 from autograder.report import CellReport, Incident, KernelReport, Report
@@ -42,15 +44,17 @@ def grade_notebook(
     examiner: Examiner,
     launch: Launch,
     references: References = NO_REFERENCES,
+    delimiters: Delimiters = NBGRADERS,
     around_cell: Callable[[nbformat.NotebookNode, int], AbstractContextManager[None]] | None = None,
 ) -> Report:
     """Run every code cell of `nb` in a kernel started by `launch` and judge its graded cells; `nb` receives the outputs.
 
-    `references` names, for a test cell, the exercises whose reference version stands in while it runs.
+    `references` names, for a test cell, the exercises whose reference version stands in while it runs; `delimiters` are
+    what marks the hidden part of a test cell.
 
     `around_cell(cell, index)` gives a context manager entered around each cell (progress, timing).
     """
-    run = _Run(kernels, examiner, launch, references)
+    run = _Run(kernels, examiner, launch, references, delimiters)
     try:
         for index, cell in enumerate(nb.cells):
             if around_cell is None:
@@ -66,12 +70,17 @@ def grade_notebook(
 class _Run:
     """The state of one notebook while it is graded."""
 
-    def __init__(self, kernels: KernelSource, examiner: Examiner, launch: Launch, references: References) -> None:
+    def __init__(
+        self, kernels: KernelSource, examiner: Examiner, launch: Launch, references: References, delimiters: Delimiters
+    ) -> None:
         self._kernels = kernels
         self._examiner = examiner
         self._launch = launch
         self._limits = launch.limits
         self._references = references
+        self._delimiters = delimiters
+        self._exercise = ""  # the one that was last come by
+        self._hidden_met = False  # whether a hidden check has run: from then on student code may repeat what it saw
         self._kernel: Kernel | None = None
         self._ended: list[str] = []  # sources of ungraded cells that ended, to be replayed in a fresh kernel
         self._stop: Score | None = None  # why nothing more can run
@@ -84,6 +93,7 @@ class _Run:
         self._last_end = ""
         self._walls: Mapping[str, str] = {}
         self._cpu_seconds = 0.0
+        self._examiner_cpu_seconds = 0.0
         self._peak_bytes = 0
         self._cells: list[CellReport] = []
         self._incidents: list[Incident] = []
@@ -93,6 +103,8 @@ class _Run:
         kind = kind_of(cell)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        if kind is Kind.EXERCISE:
+            self._exercise = grade_id_of(cell) or ""
         if kind in (Kind.ANSWER, Kind.TASK):
             self._run_ungraded(cell, index)
             self._record(cell, BY_HAND, 0.0)
@@ -121,6 +133,7 @@ class _Run:
                 end=self._last_end,
                 cpu_seconds=round(self._cpu_seconds, 3),
                 peak_bytes=self._peak_bytes,
+                examiner_cpu_seconds=round(self._examiner_cpu_seconds, 3),
             ),
             seconds={
                 "kernel_start": self._start_seconds,
@@ -135,13 +148,25 @@ class _Run:
         if kernel is None:
             self._record(cell, self._stop or BY_HAND, 0.0)
             return
-        with self._counted():
-            finding = self._examiner.examine(self._test_cell(cell), kernel, outputs, seconds=seconds)
+        finding = self._examined(cell, kernel, outputs, seconds)
+        if finding.score.verdict is Verdict.INTERNAL:  # ours: once more, with everything fresh
+            self._incident(_name(cell, index), "internal", f"tried once more: {kernel.end or finding.score.message}")
+            self._let_go(kernel)
+            outputs = self._outputs()
+            kernel, seconds = self._ready()
+            if kernel is None:
+                self._record(cell, self._stop or BY_HAND, 0.0)
+                return
+            finding = self._examined(cell, kernel, outputs, seconds)
         self._keep(cell, outputs)
-        self._record(cell, finding.score, finding.reply.seconds, examined=finding.examined)
+        self._record(cell, self._disclosed(cell, finding), finding.reply.seconds, finding)
         if finding.reason:
             self._incident(_name(cell, index), "unexamined", finding.reason)
         self._after(kernel, finding.reply.ending, _name(cell, index))
+
+    def _examined(self, cell: nbformat.NotebookNode, kernel: Kernel, outputs: Outputs, seconds: float) -> Finding:
+        with self._counted():
+            return self._examiner.examine(self._test_cell(cell), kernel, outputs, seconds=seconds)
 
     def _test_cell(self, cell: nbformat.NotebookNode) -> TestCell:
         references = self._references.get(grade_id_of(cell) or "", {})
@@ -248,6 +273,7 @@ class _Run:
         kernel.close()
         self._last_end = kernel.end
         self._cpu_seconds += kernel.usage.cpu_seconds
+        self._examiner_cpu_seconds += kernel.usage.examiner_cpu_seconds
         self._peak_bytes = max(self._peak_bytes, kernel.usage.peak_bytes)
         self._kernel = None
 
@@ -255,7 +281,21 @@ class _Run:
         self._executed += 1
         cell.outputs, cell.execution_count = outputs.items, self._executed
 
-    def _record(self, cell: nbformat.NotebookNode, score: Score, seconds: float, *, examined: bool = False) -> None:
+    def _disclosed(self, cell: nbformat.NotebookNode, finding: Finding) -> Score:
+        """The score with what a student may read of it."""
+        message = message_for_student(
+            cell.source,
+            finding.score,
+            finding.failure,
+            exercise=self._exercise,
+            delimiters=self._delimiters,
+            examined=finding.examined,
+            after_hidden=self._hidden_met,
+        )
+        self._hidden_met = self._hidden_met or bool(hidden_lines(cell.source, self._delimiters))
+        return replace(finding.score, message=message)
+
+    def _record(self, cell: nbformat.NotebookNode, score: Score, seconds: float, finding: Finding | None = None) -> None:
         self._cells.append(
             CellReport(
                 grade_id=grade_id_of(cell) or "",
@@ -263,8 +303,9 @@ class _Run:
                 points=score.points,
                 max_points=points_of(cell),
                 message=score.message,
+                detail=finding.score.message if finding is not None else "",
                 seconds=round(seconds, 4),
-                examined=examined,
+                examined=finding is not None and finding.examined,
             )
         )
 

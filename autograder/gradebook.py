@@ -1,6 +1,6 @@
 """nbgrader's side: our steps in its pipeline, and its gradebook.
 
-Runs: trusted side. The only module that imports nbgrader.
+Runs: trusted side. Only this module and `feedback_step` import nbgrader.
 
     submitted file --SubmissionExporter--> readable notebook      (a file that cannot be read becomes one that says why)
       sanitise:  ... RestoreCells ...                             the instructor's cells and points count
@@ -40,16 +40,18 @@ from nbgrader.preprocessors import (
 from traitlets import Bool, Dict, List, Unicode
 from traitlets.config import Config
 
-from autograder.cells import Delimiters, Kind, grade_id_of, kind_of
+from autograder.cells import Kind, grade_id_of, kind_of
+from autograder.course import delimiters_of, manifest_of
 from autograder.errors import KernelStartError, UnreadableSubmission, WallError
-from autograder.feedback import show_verdicts, unreadable_notebook
+from autograder.feedback import unreadable_notebook
+from autograder.feedback_step import ShowVerdicts
 from autograder.files import links_outward
 from autograder.grader import Grader, Task
 from autograder.limits import Limits
-from autograder.manifest import Manifest, read_manifest
+from autograder.manifest import Manifest
 from autograder.notes import Notes, completed
 from autograder.reader import read_submission
-from autograder.report import Incident, KernelReport, Report, read_report, report_path, write_report
+from autograder.report import Incident, KernelReport, Report, report_path, write_report
 from autograder.restore import is_blank, restore, source_cells
 from autograder.unrun import judge_outputs, judge_unreadable
 from autograder.verdict import Verdict
@@ -191,7 +193,7 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
         ordered = {source.grade_id for source in sources} <= set(order)
         if ordered:
             sources.sort(key=lambda source: order.index(source.grade_id))
-        delimiters = _delimiters(self.config)
+        delimiters = delimiters_of(self.config)
         changes = restore(nb, sources, reorder=ordered, delimiters=delimiters)
         notes = self.parent.notes(resources)
         by_id = {source.grade_id: source for source in sources if source.solution}
@@ -209,7 +211,9 @@ class Grade(Execute):  # type: ignore[misc]
 
     unsafe_no_sandbox = Bool(False, help="Run student code with the grader's rights. Every report says so.").tag(config=True)
     visible = List(Unicode(), help="Further files and folders that submissions may read, such as data sets.").tag(config=True)
-    apart = Bool(False, help="Run test cells in a process of their own, out of reach of student code (new).").tag(config=True)
+    unexamined = List(
+        Unicode(), help="Grade ids (patterns) of tests that may run among student code where they cannot be examined."
+    ).tag(config=True)
     limits = Dict(help="The course's limits, such as {'memory_bytes': 2e9}; a manifest's come first.").tag(config=True)
     device = Unicode("", help="cpu or cuda; the manifest's device unless set.").tag(config=True)
 
@@ -244,7 +248,7 @@ class Grade(Execute):  # type: ignore[misc]
     def _run(self, nb: nbformat.NotebookNode, resources: Any, kernel_name: str) -> Report:
         names = resources["nbgrader"]
         coursedir = self.parent.parent.coursedir
-        manifest = _manifest(coursedir, names["assignment"], self._course_limits())
+        manifest = manifest_of(coursedir, names["assignment"], self._course_limits())
         source = self.parent.source_notebook(resources)
         task = Task(
             assignment=names["assignment"],
@@ -254,7 +258,8 @@ class Grade(Execute):  # type: ignore[misc]
             source=source,
             source_folder=None if source is None else _source_folder(coursedir, names),
             device=self.device,
-            apart=self.apart,
+            unexamined=tuple(self.unexamined),
+            delimiters=delimiters_of(self.config),
         )
         folder = Path(resources["metadata"]["path"])
         self._drop_what_links_brought(coursedir, names, folder)
@@ -332,36 +337,8 @@ class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None or bool(report.unreadable)
 
 
-class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]
-    """Turns an autograded notebook into what the student may see."""
-
-    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
-        """Replace the outputs of tests by verdicts and take out everything hidden."""
-        folder = Path(resources["metadata"]["path"])
-        show_verdicts(nb, read_report(report_path(folder, resources["nbgrader"]["notebook"])), _delimiters(self.config))
-        return nb, resources
-
-
 def _names(names: Any) -> dict[str, str]:
     return {name: names[name] for name in ("assignment", "student", "notebook")}
-
-
-def _delimiters(config: Config) -> Delimiters:
-    """What marks hidden parts in this course; the misspelling is nbgrader's."""
-    hidden, scheme = config.get("ClearHiddenTests", {}), config.get("ClearMarkScheme", {})
-    chosen = {
-        "hidden_begin": hidden.get("begin_test_delimeter"),
-        "hidden_end": hidden.get("end_test_delimeter"),
-        "scheme_begin": scheme.get("begin_mark_scheme_delimeter"),
-        "scheme_end": scheme.get("end_mark_scheme_delimeter"),
-    }
-    return Delimiters(**{name: value for name, value in chosen.items() if isinstance(value, str)})
-
-
-def _manifest(coursedir: Any, assignment: str, defaults: Limits) -> Manifest | None:
-    """The assignment's manifest; None in a course that has none."""
-    folder = Path(coursedir.root) / "assignments" / assignment
-    return read_manifest(folder, defaults) if (folder / "assignment.toml").is_file() else None
 
 
 def _source_folder(coursedir: Any, names: Any) -> Path:

@@ -6,21 +6,24 @@ Runs: trusted side.
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
 
-from autograder.cells import Kind, grade_id_of, kind_of, parameters_of, seed_of
+from autograder.cells import NBGRADERS, Delimiters, Kind, grade_id_of, kind_of, parameters_of, seed_of
 from autograder.engine import run_with_papermill
-from autograder.examiner import CandidateExaminer
+from autograder.examiner import CandidateExaminer, Examiner
 from autograder.gpu import device_of
 from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.manifest import Manifest
 from autograder.ownership import Ownership, analyse, module_name
 from autograder.paired import PairedExaminer
+from autograder.placement import Where
 from autograder.preload import modules_for
 from autograder.report import Report
 from autograder.warm import WarmKernels
@@ -42,8 +45,10 @@ class Task:
     source_folder: Path | None = None
     device: str = ""
     """Overrides the manifest's."""
-    apart: bool = False
-    """Whether test cells run in a process of their own."""
+    unexamined: tuple[str, ...] = ()
+    """Patterns of grade ids: tests that may run among the student's code where they cannot be examined."""
+    delimiters: Delimiters = NBGRADERS
+    """What marks hidden parts in this course."""
 
 
 class Grader:
@@ -53,7 +58,10 @@ class Grader:
         """See `WarmKernels`."""
         self._kernels = WarmKernels(sandbox=sandbox, visible=visible)
         self._modules: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._sources: dict[tuple[str, str], nbformat.NotebookNode] = {}
         self._ownerships: dict[tuple[str, str], Ownership] = {}
+        self._empty = tempfile.TemporaryDirectory(prefix="autograder-")
+        self._no_files = Path(self._empty.name)
 
     def grade(self, nb: nbformat.NotebookNode, task: Task, *, folder: Path, kernel_name: str) -> Report:
         """Run `nb`, whose files lie in `folder`, and judge it; `nb` receives the outputs, `folder` the files that it writes.
@@ -75,24 +83,37 @@ class Grader:
         return run_with_papermill(
             nb,
             kernels=self._kernels,
-            examiner=self._examiner_for(nb, task, launch) if task.apart else CandidateExaminer(),
+            examiner=self._examiner_for(nb, task, launch),
             launch=launch,
             references=_references(task),
+            delimiters=task.delimiters,
         )
 
-    def _examiner_for(self, nb: nbformat.NotebookNode, task: Task, launch: Launch) -> PairedExaminer:
-        """Test cells run on the instructor's files and cells; without them at hand, on the restored ones of the submission."""
+    def _examiner_for(self, nb: nbformat.NotebookNode, task: Task, launch: Launch) -> Examiner:
+        """Test cells run on the instructor's files and cells; where this machine lacks them, on the restored locked cells of
+        the submission, and on no file: those that need one wait for a person."""
         key = task.assignment, task.notebook
-        source = task.source or nb
-        folder = task.source_folder or launch.folder
-        if key not in self._ownerships or task.source is None:
-            self._ownerships[key] = analyse(source, modules=_modules_beside(folder))
-        examiner = replace(launch, folder=folder, keep_files=False, device="cpu")
-        return PairedExaminer(source=source, ownership=self._ownerships[key], launch=examiner)
+        if key not in self._sources or task.source is None:
+            self._sources[key] = _instructors(nb) if task.source is None else _as_released(task.source, nb)
+            beside = {} if task.source_folder is None else _modules_beside(task.source_folder)
+            allowed = (*task.unexamined, *(task.manifest.unexamined if task.manifest is not None else ()))
+            self._ownerships[key] = analyse(self._sources[key], modules=beside, unexamined=allowed)
+        source, ownership = self._sources[key], self._ownerships[key]
+        if not any(cell.kind is Kind.TEST and cell.where is Where.EXAMINER for cell in ownership.cells):
+            return CandidateExaminer()
+        device = {"DEVICE": "cpu"} if launch.parameters else {}  # GPUs are for the student's code
+        return PairedExaminer(
+            source=source,
+            ownership=ownership,
+            launch=replace(
+                launch, folder=task.source_folder or self._no_files, keep_files=False, device="cpu", parameters=device
+            ),
+        )
 
     def close(self) -> None:
         """End the zygotes. Safe to call twice."""
         self._kernels.close()
+        self._empty.cleanup()
 
     def _modules_for(self, task: Task, launch: Launch) -> tuple[str, ...]:
         """What the reference notebook imports, found once for a class."""
@@ -101,6 +122,24 @@ class Grader:
             at_source = launch if task.source_folder is None else replace(launch, folder=task.source_folder)
             self._modules[key] = modules_for(task.source, at_source, self._kernels)
         return self._modules[key]
+
+
+def _instructors(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A restored submission with nothing in it that the student wrote but the solutions, which the examiner never runs."""
+    found = deepcopy(nb)
+    found.cells = [cell for cell in found.cells if kind_of(cell) is not Kind.FREE]
+    return found
+
+
+def _as_released(source: nbformat.NotebookNode, nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The instructor's notebook with the locked cells of the restored submission, which are the gradebook's: what nbgrader
+    grades by, and where it has written the tests that the source only asks for."""
+    released = {grade_id_of(cell): cell.source for cell in nb.cells if kind_of(cell) in (Kind.TEST, Kind.READ_ONLY)}
+    found = deepcopy(source)
+    for cell in found.cells:
+        if kind_of(cell) in (Kind.TEST, Kind.READ_ONLY):
+            cell.source = released.get(grade_id_of(cell), cell.source)
+    return found
 
 
 def _modules_beside(folder: Path) -> dict[str, str]:

@@ -107,6 +107,8 @@ class Usage:
 
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
+    examiner_cpu_seconds: float = 0.0
+    """What its examiner used, where it has one."""
 
 
 class Kernel(Protocol):
@@ -157,13 +159,6 @@ class KernelSource(Protocol):
             KernelStartError: the kernelspec is unknown, or the kernel was not ready within `limits.start_seconds`.
         """
 
-    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
-        """A kernel for the student's cells and one for the test cells, with a wire between them.
-
-        Raises:
-            KernelStartError: either did not start, or this source has no wires.
-        """
-
     def close(self) -> None:
         """End what serves several kernels. Safe to call twice."""
 
@@ -177,10 +172,6 @@ class ColdKernels:
     def start(self, launch: Launch) -> Kernel:
         """See `KernelSource.start`."""
         return JupyterKernel(launch)
-
-    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
-        """See `KernelSource.start_pair`."""
-        raise KernelStartError("cold kernels cannot be examined: nothing connects them")
 
     def close(self) -> None:
         """See `KernelSource.close`."""

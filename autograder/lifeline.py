@@ -2,21 +2,25 @@
 
 Runs: both sides; imports nothing but the standard library.
 
-    driver                 zygote (inside the wall)                    warden                  kernel
+    driver                 zygote (inside the wall)                    warden                  kernel or desk
        | Planting (stdin)     |
        |<---- ready ----------|
        | ForkRequest + descriptors |-- fork, new namespaces --> |-- fork, rights dropped --> |
-       |<----------------------------- lifeline: started, ended ---|
-       |------------------------------ lifeline: signal, end ----->|
+       |<----------------------------- lifeline: started, ended ---|                         |
+       |------------------------------ lifeline: signal, end ----->|                         |
+       |------------------------------ Prepare, Examine --------------------------------> desk
+       |<----------------------------- Examined ----------------------------------------- desk
 """
 
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 PACKAGE_FOLDER = "/opt/autograder"
 """Where the wall shows the modules that run inside it."""
@@ -90,8 +94,9 @@ class Ready(_Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForkRequest(_Message):
-    """One kernel to fork. With it travel the lifeline, an archive of files to begin with, an empty file for those to
-    keep, the listening sockets of `CHANNELS`, and perhaps a wire."""
+    """One kernel or desk to fork. With it travel the lifeline, an archive of files to begin with, an empty file for those to
+    keep; for a kernel the listening sockets of `CHANNELS`, for a desk the driver's socket; and, for a pair, its end of the wire.
+    """
 
     kind = "fork"
     folder: str
@@ -107,7 +112,7 @@ class ForkRequest(_Message):
     disk_bytes: int
     kept_bytes: int
     role: str = ""
-    """`candidate` or `examiner`, where one end of a wire between the two travels with the request; empty where none does."""
+    """`candidate` for a kernel with a wire, `examiner` for a desk; empty for a kernel on its own."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -141,6 +146,84 @@ class Order(_Message):
 
     kind = "order"
     signal: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare(_Message):
+    """A cell that the examiner's process runs for what it defines."""
+
+    kind = "prepare"
+    source: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examine(_Message):
+    """A test cell, and what `ownership.Cell` says of it."""
+
+    kind = "examine"
+    source: str
+    seconds: float
+    seed: int
+    takes: tuple[str, ...]
+    refetch: tuple[str, ...]
+    writes_back: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined(_Message):
+    """How a cell ended in the examiner's process; with no `ename` it ran to its end."""
+
+    kind = "examined"
+    ename: str = ""
+    evalue: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """What it showed: `msg_type` and `content` of messages of a kernel's output channel."""
+    out_of_time: bool = False
+    lines: list[int] = field(default_factory=list)
+    """Numbers, from 1, of the cell's lines that the exception passed through, outermost first."""
+    by_student: bool = False
+    """Whether student code raised it."""
+    builtin: bool = False
+    """Whether its class is one of Python's own."""
+    broken: bool = False
+    """Whether the wire is of no more use."""
+
+
+def read_task(data: bytes) -> Prepare | Examine:
+    """An order of the driver's."""
+    return Prepare.decode(data) if json.loads(data).get("kind") == Prepare.kind else Examine.decode(data)
+
+
+def send_frame(connection: socket.socket, data: bytes) -> None:
+    """Send `data`, of any length, over a stream."""
+    connection.sendall(struct.pack(">I", len(data)) + data)
+
+
+def read_frame(connection: socket.socket, most_bytes: int = 2**32) -> bytes | None:
+    """The next frame of a stream; None at its end.
+
+    Raises:
+        ValueError: it is longer than `most_bytes`.
+    """
+    head = _read(connection, 4)
+    if head is None:
+        return None
+    (length,) = struct.unpack(">I", head)
+    if length > most_bytes:
+        raise ValueError(f"a frame of {length:,} bytes, where at most {most_bytes:,} are expected")
+    return _read(connection, length)
+
+
+def _read(connection: socket.socket, length: int) -> bytes | None:
+    parts, left = [], length
+    while left:
+        part = connection.recv(min(left, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def read_answer(data: bytes) -> Started | Ended:

@@ -16,8 +16,13 @@ from autograder.limits import Limits
 
 TRACKS = ("ml", "dl", "safety")
 DEVICES = ("cpu", "cuda")
+FEEDBACK = ("message", "full", "none")
+"""What students read of hidden tests; docs/report.md says what each shows."""
 _REQUIRED = {"title": str, "track": str, "week": int, "due": str, "points": int, "device": str}
-_OPTIONAL = {"shared": list, "files": list, "limits": dict, "references": dict, "sha256": dict}
+_OPTIONAL = {
+    **{"shared": list, "files": list, "limits": dict, "references": dict, "sha256": dict},
+    **{"feedback": str, "unexamined": list},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,11 @@ class Manifest:
     """Hex digest of each of `files`."""
     references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Grade cell -> exercises whose reference version stands in for the student's while the cell runs."""
+    feedback: str = FEEDBACK[0]
+    """One of `FEEDBACK`."""
+
+    unexamined: tuple[str, ...] = ()
+    """Grade ids, as patterns, of tests that may run among the student's code where they cannot be examined."""
 
     @property
     def text_path(self) -> Path:
@@ -67,8 +77,8 @@ def read_manifest(folder: Path, defaults: Limits | None = None) -> Manifest:
         raise ManifestError(f"{path}: not valid TOML: {error}") from error
     _check_keys(path, data)
     _check_tables(path, data)
-    for key, allowed in (("track", TRACKS), ("device", DEVICES)):
-        if data[key] not in allowed:
+    for key, allowed in (("track", TRACKS), ("device", DEVICES), ("feedback", FEEDBACK)):
+        if key in data and data[key] not in allowed:
             raise ManifestError(f"{path}: {key} = {data[key]!r} is not one of {', '.join(allowed)}")
     for name in (*data.get("shared", ()), *data.get("files", ())):
         _check_staged(path, name)
@@ -80,7 +90,9 @@ def read_manifest(folder: Path, defaults: Limits | None = None) -> Manifest:
         shared=tuple(data.get("shared", ())),
         files=tuple(data.get("files", ())),
         sha256=data.get("sha256", {}),
+        unexamined=tuple(data.get("unexamined", ())),
         references={cell: tuple(names) for cell, names in data.get("references", {}).items()},
+        feedback=data.get("feedback", FEEDBACK[0]),
     )
 
 
@@ -123,6 +135,9 @@ def _check_tables(path: Path, data: Mapping[str, Any]) -> None:
     for test, names in data.get("references", {}).items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ManifestError(f"{path}: [references] {test} = {names!r} is not a list of exercises")
+    for pattern in data.get("unexamined", ()):
+        if not isinstance(pattern, str):
+            raise ManifestError(f"{path}: unexamined = {data['unexamined']!r} is not a list of test cells")
     for name, digest in data.get("sha256", {}).items():
         if not isinstance(digest, str):
             raise ManifestError(f"{path}: [sha256] {name!r} = {digest!r} is not a digest")

@@ -22,8 +22,9 @@ sees what it would see if all cells ran in one kernel, from top to bottom:
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import nbformat
@@ -122,14 +123,35 @@ class Ownership:
         raise KeyError(grade_id)
 
 
-def analyse(nb: nbformat.NotebookNode, *, modules: Mapping[str, str] | None = None) -> Ownership:
+def analyse(
+    nb: nbformat.NotebookNode, *, modules: Mapping[str, str] | None = None, unexamined: Collection[str] = ()
+) -> Ownership:
     """Who owns which name in the instructor's notebook `nb`, and where each code cell runs.
 
     modules: module name (`helpers`, `courselib.plots`) -> source text of the files beside the notebook, which are the
     instructor's: to look up what `from helpers import *` gives and which imports the examiner can repeat.
+    unexamined: grade ids, as patterns (`*` is all), of the tests that may run among the student's code where they cannot be
+    examined.
     """
-    beside = modules or {}
-    readings = [_read(index, cell, beside) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
+    moved: dict[str, str] = {}
+    while True:
+        found = _analyse(nb, modules or {}, moved)
+        more = {
+            cell.grade_id: cell.problems[0]
+            for cell in found.cells
+            if cell.grade_id and cell.kind is Kind.TEST and cell.problems and _allowed(cell.grade_id, unexamined)
+        }
+        if not more:
+            return found
+        moved |= more  # what it binds is the student's now, and that may move others
+
+
+def _allowed(grade_id: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(grade_id, pattern) for pattern in patterns)
+
+
+def _analyse(nb: nbformat.NotebookNode, beside: Mapping[str, str], moved: Mapping[str, str]) -> Ownership:
+    readings = [_read(index, cell, beside, moved) for index, cell in enumerate(nb.cells) if cell.cell_type == "code"]
     placed = place_cells([reading.draft for reading in readings])
     given = frozenset[str]().union(*(reading.names.binds | reading.names.perhaps for reading in readings))
     _warn_of_idle(readings, placed)
@@ -173,10 +195,15 @@ class _Reading:
     draft: Draft
 
 
-def _read(index: int, cell: nbformat.NotebookNode, modules: Mapping[str, str]) -> _Reading:
+def _read(index: int, cell: nbformat.NotebookNode, modules: Mapping[str, str], moved: Mapping[str, str]) -> _Reading:
     kind, notes, problems = kind_of(cell), list[str](), list[str]()
+    grade_id = grade_id_of(cell)
     plain, names, code = _names(cell.source, modules)
     tag = _tag(cell, kind, problems)
+    why = moved.get(grade_id or "")
+    if kind is Kind.TEST and why is not None:
+        tag, problems = Where.CANDIDATE, []
+        notes.append(f"it cannot be examined ({why}), and the course lets it run unexamined")
     fixed = tag or (Where.CANDIDATE if kind in _STUDENTS_KINDS else Where.EXAMINER if kind is Kind.TEST else None)
     is_test = kind is Kind.TEST and fixed is Where.EXAMINER
     if plain is None:
@@ -197,7 +224,6 @@ def _read(index: int, cell: nbformat.NotebookNode, modules: Mapping[str, str]) -
     if names.unknown:
         notes.append(f"{names.unknown}: names that nothing else gives are taken to be its")
     origins = names.imports if kind in (Kind.FREE, Kind.READ_ONLY) else {}
-    grade_id = grade_id_of(cell)
     draft = Draft(
         index=index,
         names=names,

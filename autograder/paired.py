@@ -2,10 +2,10 @@
 
 Runs: trusted side.
 
-    candidate kernel  <--- wire: pickle in, plain data out --->  examiner kernel
+    candidate kernel  <--- wire: pickle in, plain data out --->  examiner's desk
     student cells                                                 locked set-up cells, test cells
 
-Both kernels are forks behind the wall. Where a cell runs was worked out from the instructor's notebook (`ownership`), and what
+Both are forks behind the wall. Where a cell runs was worked out from the instructor's notebook (`ownership`), and what
 the examiner runs comes from there too, never from the submission. While a test cell runs, the candidate serves the wire.
 """
 
@@ -13,39 +13,58 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import nbformat
 
-from autograder.examiner import Finding, TestCell, judge_reply, standing_in
+from autograder.cells import Kind
+from autograder.disclosure import Failure
+from autograder.examiner import CandidateExaminer, Finding, TestCell, judge_reply, standing_in
+from autograder.examiners import ExaminerProcess
 from autograder.kernel import Ending, Kernel, KernelSource, Launch, Reply, Usage
+from autograder.lifeline import Examine, Examined, Prepare
 from autograder.outputs import Outputs
 from autograder.ownership import Cell, Ownership
+from autograder.placement import Where
 from autograder.verdict import Score, Verdict
-from autograder.weaving import with_calls
 
 _SERVE = "get_ipython().serve_examiner()"
-_DESK_SECONDS = 30.0
-_KEPT_BYTES, _FLOOD_BYTES = 100_000, 10_000_000
+_ANSWER_SECONDS = 5.0
+"""How long the examiner may take to report once its test has ended."""
+_ENDED = (Ending.DIED, Ending.MEMORY, Ending.CPU, Ending.LOST)
 _WIRE_ERRORS = ("WireError", "Closed", "Deadline")
 """What a test cell raises when the student's process stopped answering as it should."""
 
 
-class Pair:
-    """A candidate's kernel and its examiner's; to the cell loop it is the candidate's."""
+class PairSource(KernelSource, Protocol):
+    """Starts kernels, also with an examiner beside."""
 
-    def __init__(self, candidate: Kernel, examiner: Kernel) -> None:
+    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, ExaminerProcess]:
+        """A kernel for the student's cells and a process for the test cells, with a wire between them.
+
+        Raises:
+            KernelStartError: either did not start.
+        """
+
+
+class Pair:
+    """A candidate's kernel and its examiner; to the cell loop it is the candidate's."""
+
+    def __init__(self, candidate: Kernel, examiner: ExaminerProcess) -> None:
         self.candidate = candidate
         self.examiner = examiner
         self.ran: set[int] = set()
         """Indices of the source cells that the examiner has run."""
-        self.start_seconds = candidate.start_seconds + examiner.start_seconds
+        self.failed: dict[int, str] = {}
+        """Those of them that raised -> what."""
+        self.start_seconds = candidate.start_seconds
         self.walls: Mapping[str, str] = candidate.walls
 
     @property
     def usage(self) -> Usage:
-        """What the candidate used; the examiner is not the student's."""
-        return self.candidate.usage
+        """What the candidate used, and beside it what the examiner did, which is not the student's."""
+        return dataclasses.replace(self.candidate.usage, examiner_cpu_seconds=self.examiner.usage.cpu_seconds)
 
     @property
     def alive(self) -> bool:
@@ -77,81 +96,127 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedExaminer:
-    """Runs test cells in the examiner's kernel."""
+    """Runs test cells in the examiner's process."""
 
     source: nbformat.NotebookNode
     """The instructor's notebook."""
     ownership: Ownership
     launch: Launch
-    """Of the examiner's kernel: its folder holds the instructor's files."""
+    """Of the examiner's process: its folder holds the instructor's files."""
+    _ended: set[int] = field(default_factory=set)
+    """Indices of test cells that ended by themselves: what they define, a fresh process must be given again."""
 
     def start(self, kernels: KernelSource, launch: Launch) -> Kernel:
         """See `Examiner.start`."""
-        return Pair(*kernels.start_pair(launch, self.launch))
+        start_pair = getattr(kernels, "start_pair", None)
+        if start_pair is None:
+            raise TypeError(f"{kernels.name} kernels cannot be examined: nothing connects them")
+        return Pair(*start_pair(launch, self.launch))
 
     def examine(self, cell: TestCell, kernel: Kernel, outputs: Outputs, *, seconds: float) -> Finding:
         """See `Examiner.examine`."""
+        assert isinstance(kernel, Pair)
         placed = next((one for one in self.ownership.cells if one.grade_id == cell.grade_id), None)
         if placed is None or placed.problems:
             return _cannot(placed)
-        assert isinstance(kernel, Pair)
-        failure = self._prepare(kernel, placed)
-        if failure is not None:
-            return failure
+        if placed.where is Where.CANDIDATE:
+            reason = "; ".join(("not examined", *placed.notes))
+            found = CandidateExaminer().examine(cell, kernel.candidate, outputs, seconds=seconds)
+            return dataclasses.replace(found, reason=reason)
+        self._prepare(kernel, placed, seconds)
         with standing_in(cell.references, kernel.candidate, seconds=seconds):
             return self._examine(cell, placed, kernel, outputs, seconds)
 
     def _examine(self, cell: TestCell, placed: Cell, pair: Pair, outputs: Outputs, seconds: float) -> Finding:
-        said = Outputs(_KEPT_BYTES, _FLOOD_BYTES)
+        """A student's call that takes too long is interrupted first, then the test, then the candidate is ended."""
+        limits = self.launch.limits
+        said = Outputs(limits.output_bytes, limits.flood_bytes)
         pair.candidate.begin(_SERVE)
-        begun = _desk(pair.examiner, f"begin({list(placed.takes)!r}, {self.launch.seed + placed.index})")
-        if begun.ending is Ending.OK:
-            source = with_calls(placed.code, sends=placed.writes_back, refetches=placed.refetch)
-            reply = pair.examiner.execute(source, outputs, seconds=seconds)
-        else:
-            reply = begun
-        if pair.examiner.alive:
-            _desk(pair.examiner, "end()")
-        left = 0.0 if reply.ending is Ending.TIMEOUT else _DESK_SECONDS
-        served = pair.candidate.finish(said, seconds=left)
+        pair.examiner.send(
+            Examine(
+                source=placed.code,
+                seconds=seconds + limits.interrupt_seconds / 2,
+                seed=self.launch.seed + placed.index,
+                takes=placed.takes,
+                refetch=placed.refetch,
+                writes_back=placed.writes_back,
+            )
+        )
+        served = pair.candidate.finish(said, seconds=seconds)
+        # The candidate is let go when the test has ended. If it is not: the test waits for nobody.
+        left_alone = pair.examiner.waits(_ANSWER_SECONDS)
+        if left_alone:
+            pair.examiner.interrupt()
+        answer = pair.examiner.receive(outputs, seconds=_ANSWER_SECONDS)
         outputs.items += said.items  # what student code printed meanwhile, for staff
-        return self._judge(cell, pair, reply, served, outputs, seconds)
+        pair.ran.add(placed.index)
+        if answer is not None and left_alone:
+            answer = dataclasses.replace(answer, ename=_WIRE_ERRORS[0], broken=True)
+        if answer is None or answer.broken:
+            pair.close()
+        else:
+            self._ended.add(placed.index)
+        return self._judge(cell, placed, pair, served, answer, outputs, seconds)
 
-    def _judge(self, cell: TestCell, pair: Pair, reply: Reply, served: Reply, outputs: Outputs, seconds: float) -> Finding:
+    def _judge(
+        self, cell: TestCell, placed: Cell, pair: Pair, served: Reply, answer: Examined | None, outputs: Outputs, seconds: float
+    ) -> Finding:
         """The candidate's end comes first: a test that lost its candidate says nothing of its own."""
-        if served.ending in (Ending.DIED, Ending.MEMORY, Ending.CPU, Ending.LOST):
-            score = judge_reply(served, outputs, cell.max_points, seconds=seconds, kernel=pair)
-            return Finding(score=score, reply=dataclasses.replace(served, seconds=reply.seconds))
-        if reply.ending in (Ending.DIED, Ending.MEMORY, Ending.CPU, Ending.LOST):
-            lost = dataclasses.replace(reply, ending=Ending.LOST)
-            return Finding(score=judge_reply(lost, outputs, cell.max_points, seconds=seconds, kernel=pair), reply=lost)
-        if reply.ending is Ending.ERROR and reply.ename in _WIRE_ERRORS:
-            message = f"The test could not go on: the student's code stopped answering properly ({reply.evalue})."
+        if served.ending in (*_ENDED, Ending.TIMEOUT, Ending.FLOOD):
+            return _finding(cell, served, outputs, seconds, pair)
+        if answer is None:
+            return _finding(cell, Reply(ending=Ending.LOST, seconds=served.seconds), outputs, seconds, pair)
+        ending = Ending.TIMEOUT if answer.out_of_time else Ending.ERROR if answer.ename else Ending.OK
+        reply = Reply(ending=ending, ename=answer.ename, evalue=answer.evalue, seconds=served.seconds)
+        if answer.ename in _WIRE_ERRORS:
+            message = "The test could not go on: the student's code stopped answering properly."
             return Finding(score=Score(verdict=Verdict.ERROR, points=0.0, message=message), reply=reply)
-        if not pair.alive and reply.ending is not Ending.TIMEOUT:
-            reply = dataclasses.replace(reply, ending=Ending.TIMEOUT)  # it passed on nothing when told to stop
-        return Finding(score=judge_reply(reply, outputs, cell.max_points, seconds=seconds, kernel=pair), reply=reply)
+        if answer.ename and self._is_ours(placed, pair, answer):
+            return _unprepared(pair)
+        failure = Failure(
+            lines=tuple(answer.lines),
+            by_student=answer.by_student,
+            ename=answer.ename,
+            evalue=answer.evalue,
+            builtin=answer.builtin,
+        )
+        return _finding(cell, reply, outputs, seconds, pair, failure if answer.ename else None)
 
-    def _prepare(self, pair: Pair, placed: Cell) -> Finding | None:
-        """Run what the examiner needs from the cells before `placed`; a finding if that fails, which is our side's fault."""
+    def _is_ours(self, placed: Cell, pair: Pair, answer: Examined) -> bool:
+        """Whether the test failed for want of a name that a locked cell should have given on the examiner's side."""
+        missing = {name for cell in self.ownership.cells if cell.index in pair.failed for name in cell.gives}
+        return not answer.by_student and bool(missing & set(placed.needs))
+
+    def _prepare(self, pair: Pair, placed: Cell, test_seconds: float) -> None:
+        """Run what the examiner needs from the cells before `placed`."""
+        seconds = self.launch.limits.cell_seconds
         for one in self.ownership.cells:
-            if one.index >= placed.index or one.index in pair.ran or not one.code or one.kind is placed.kind:
+            if one.index >= placed.index or one.index in pair.ran or not one.code or not pair.alive:
+                continue
+            if one.kind is Kind.TEST:
+                if one.index in self._ended and set(one.gives) & set(placed.needs):  # it ran in a process that is gone
+                    again = TestCell(source=one.code, max_points=0.0, grade_id=one.grade_id or "")
+                    self._examine(again, one, pair, Outputs(1, 1_000_000), test_seconds)
                 continue
             pair.ran.add(one.index)
-            outputs = Outputs(_KEPT_BYTES, _FLOOD_BYTES)
-            reply = pair.examiner.execute(one.code, outputs, seconds=self.launch.limits.cell_seconds)
+            answer = _run(pair, one.code, seconds)
+            if answer is None or answer.ename:
+                pair.failed[one.index] = f"cell {one.label} raised {answer.ename}: {answer.evalue}" if answer else pair.end
             tags = self.source.cells[one.index].metadata.get("tags", ())
-            if reply.ending is Ending.OK and "parameters" in tags and self.launch.parameters:
-                pair.examiner.execute(self.launch.parameter_source, outputs, seconds=self.launch.limits.cell_seconds)
-            if not pair.examiner.alive:
-                message = f"The grader could not run cell {one.label} on its own side; staff will look at it."
-                lost = Reply(ending=Ending.LOST)
-                return Finding(score=Score(verdict=Verdict.INTERNAL, points=None, message=message), reply=lost)
-        return None
+            if "parameters" in tags and self.launch.parameters:
+                _run(pair, self.launch.parameter_source, seconds)
 
 
-def _desk(examiner: Kernel, call: str) -> Reply:
-    return examiner.execute(f"get_ipython().desk.{call}", Outputs(_KEPT_BYTES, _FLOOD_BYTES), seconds=_DESK_SECONDS)
+def _run(pair: Pair, source: str, seconds: float) -> Examined | None:
+    pair.examiner.send(Prepare(source=source, seconds=seconds))
+    return pair.examiner.receive(Outputs(1, 1_000_000), seconds=seconds + _ANSWER_SECONDS)
+
+
+def _finding(
+    cell: TestCell, reply: Reply, outputs: Outputs, seconds: float, pair: Pair, failure: Failure | None = None
+) -> Finding:
+    score = judge_reply(reply, outputs, cell.max_points, seconds=seconds, kernel=pair)
+    return Finding(score=score, reply=reply, failure=failure)
 
 
 def _cannot(placed: Cell | None) -> Finding:
@@ -159,3 +224,9 @@ def _cannot(placed: Cell | None) -> Finding:
     why = placed.problems[0] if placed is not None else "it is not in the instructor's notebook"
     score = Score(verdict=Verdict.NOT_EXAMINED, points=None, message="A person will look at this test.")
     return Finding(score=score, reply=Reply(ending=Ending.OK), examined=False, reason=f"cannot be examined: {why}")
+
+
+def _unprepared(pair: Pair) -> Finding:
+    score = Score(verdict=Verdict.NOT_EXAMINED, points=None, message="A person will look at this test.")
+    reason = f"cannot be examined: on the examiner's side {'; '.join(pair.failed.values())}"
+    return Finding(score=score, reply=Reply(ending=Ending.OK), examined=False, reason=reason)

@@ -34,7 +34,9 @@ class CellReport:
     """None when only a human can say."""
     max_points: float
     message: str = ""
-    """For the student."""
+    """For the student: nothing of hidden tests, see `disclosure`."""
+    detail: str = ""
+    """For staff: everything that the test said."""
     seconds: float = 0.0
     examined: bool = False
     """Whether the student's process had no part in the verdict."""
@@ -75,6 +77,8 @@ class KernelReport:
     """How the last kernel ended."""
     cpu_seconds: float = 0.0
     """Of all kernels and what they started; 0 where nobody counted."""
+    examiner_cpu_seconds: float = 0.0
+    """Of the examiner's process."""
     peak_bytes: int = 0
     """Most memory seen in use at once."""
 

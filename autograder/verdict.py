@@ -108,7 +108,7 @@ def judge_value(text: str | None, max_points: float) -> Score:
 
 def judge_error(ename: str, evalue: str) -> Score:
     """The score of a grade cell that raised `ename: evalue`."""
-    if ename == "AssertionError":
+    if ename in ("AssertionError", "Failed"):  # the second is pytest's
         return Score(verdict=Verdict.FAILED, points=0.0, message=evalue or "A check did not hold.")
     if ename == "NotImplementedError" and not evalue:  # the stub's has no message; a library's has
         return Score(verdict=Verdict.MISSING, points=0.0, message="Not attempted: the exercise still raises NotImplementedError.")

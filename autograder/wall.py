@@ -42,7 +42,7 @@ CANDIDATE_MODULES = (
         "proxy",
         "peer",
     ),
-    "desk",
+    *("weaving", "transcript", "desk"),
 )
 """The modules of this package that run inside the wall; nothing else of it can be seen there."""
 INSTALL = "On Debian or Ubuntu type: sudo apt-get install bubblewrap libseccomp2"

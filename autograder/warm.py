@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import logging
 import socket
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 
 from autograder.errors import KernelStartError
+from autograder.examiners import ExaminerProcess
 from autograder.gpu import Lease, find_gpus, lease
 from autograder.kernel import Ending, JupyterKernel, Kernel, Launch, Usage, status_in_words
 from autograder.lifeline import Why
-from autograder.provisioner import WarmKernelManager
+from autograder.provisioner import WarmKernelManager, request_for
 from autograder.wall import Wall, python_of
 from autograder.zygotes import Zygote
 
@@ -44,8 +46,8 @@ class WarmKernels:
         """See `KernelSource.start`."""
         return self._start(launch, "", None)
 
-    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, Kernel]:
-        """A kernel for the student's cells and one for the test cells, with a wire between them.
+    def start_pair(self, candidate: Launch, examiner: Launch) -> tuple[Kernel, ExaminerProcess]:
+        """A kernel for the student's cells and a process for the test cells, with a wire between them.
 
         Raises:
             KernelStartError: either did not start.
@@ -54,16 +56,22 @@ class WarmKernels:
         with ours, theirs:
             first = self._start(candidate, "candidate", theirs)
             try:
-                return first, self._start(examiner, "examiner", ours)
+                return first, self._start_examiner(examiner, ours)
             except BaseException:
                 first.close()
                 raise
 
+    def _start_examiner(self, launch: Launch, wire: socket.socket) -> ExaminerProcess:
+        spec = _kernel_spec(launch.kernel_name)
+        wall = Wall(python=python_of(spec), visible=self._visible, sandbox=self.sandbox)
+        zygote = self._zygote(wall, launch.modules)
+        orders, theirs = socket.socketpair()
+        with theirs:
+            request = replace(request_for(launch, "", spec, wall), role="examiner")
+            return ExaminerProcess(zygote.fork(request, launch.folder, [theirs, wire]), orders)
+
     def _start(self, launch: Launch, role: str, wire: socket.socket | None) -> Kernel:
-        try:
-            spec = KernelSpecManager().get_kernel_spec(launch.kernel_name)
-        except NoSuchKernel as error:
-            raise KernelStartError.no_such(launch.kernel_name) from error
+        spec = _kernel_spec(launch.kernel_name)
         held = lease(find_gpus()) if launch.device == "cuda" else None
         try:
             devices = held.gpu.nodes if held is not None else ()
@@ -138,3 +146,10 @@ class WarmKernel(JupyterKernel):
         finally:
             if self._lease is not None:
                 self._lease.close()
+
+
+def _kernel_spec(name: str) -> KernelSpec:
+    try:
+        return KernelSpecManager().get_kernel_spec(name)
+    except NoSuchKernel as error:
+        raise KernelStartError.no_such(name) from error

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autograder import desk, linux, warden  # noqa: F401  the desk's modules are imported once, here
+from autograder import linux, warden
 from autograder.lifeline import CHANNELS, MESSAGE_BYTES, Ended, ForkRequest, Planting, Ready, Why
 
 _DESCRIPTORS = 4 + len(CHANNELS)

@@ -188,7 +188,7 @@ def test_partial_score_is_finite_and_within_bounds(
     cell = graded.report(student).cell("partial")
     assert cell is not None
     assert (cell.points, cell.verdict) == (points, verdict)
-    assert said in cell.message
+    assert said in cell.detail
     assert graded.gradebook_scores(student)["partial"] == points
 
 

@@ -12,18 +12,18 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving"),
+    ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
     ("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-    ("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
+    ("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement", "comparison", "markup"),
     (
-        *("reader", "restore", "mutants", "kernel", "feedback", "prover", "floor", "unrun", "zygotes", "gpu"),
-        *("loans", "ownership"),
+        *("reader", "restore", "mutants", "kernel", "disclosure", "course", "prover", "floor", "unrun", "zygotes", "gpu"),
+        *("loans", "ownership", "sanitise"),
     ),
-    ("examiner", "build", "provisioner", "preload", "notes", "lending"),
-    ("warm", "objects", "exchange"),
+    ("examiner", "examiners", "build", "provisioner", "preload", "notes", "lending", "feedback", "pages"),
+    ("warm", "objects", "exchange", "feedback_step"),
     ("grade", "check", "simulate", "probe", "bench", "paired", "peer"),
-    ("engine", "desk"),
-    ("grader", "forked"),
+    ("engine", "desk", "variants", "crossing", "bothways"),
+    ("grader", "forked", "equivalence", "bench_examiner"),
     ("gradebook", "demo", "doctor", "warden"),
     ("cli", "zygote"),
     ("__main__",),
@@ -37,13 +37,14 @@ BOTH_SIDES = frozenset(
     ]
 )
 FRAMEWORKS = {
-    "nbgrader": {"gradebook"},
+    "nbgrader": {"gradebook", "feedback_step"},
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"cli"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
     "sqlalchemy": {"doctor"},
     "pyseccomp": {"syscalls"},
+    "nh3": {"markup"},
 }
 MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import nbformat
@@ -15,7 +16,7 @@ from autograder.paired import PairedExaminer
 from autograder.report import Report, read_report
 from autograder.verdict import Verdict
 from autograder.warm import WarmKernels
-from autograder.weaving import with_calls
+from autograder.weaving import Weaver
 from tests import make
 
 LIMITS = Limits(cell_seconds=4, notebook_seconds=60, interrupt_seconds=1, memory_bytes=600_000_000)
@@ -178,17 +179,27 @@ def test_reference_stands_in_and_a_test_that_cannot_be_examined_waits_for_a_pers
     assert "cannot be examined" in report.incidents[0].detail
 
 
-def test_weaving_sends_at_once_and_leaves_other_cells_alone() -> None:
-    assert with_calls("x = 1  # kept", sends=(), refetches=()) == "x = 1  # kept"
-    woven = with_calls("if a:\n    f = 1\nelse:\n    del f\nprint(k)", sends=("f",), refetches=("k",))
-    assert woven.count("desk.send('f')") == 2
-    assert woven.index("desk.fetch('k')") < woven.index("print(k)")
+def woven(source: str, sends: tuple[str, ...] = (), refetches: tuple[str, ...] = ()) -> ast.Module:
+    """What runs in place of `source`."""
+    tree = Weaver(sends=sends, refetches=refetches).visit(ast.parse(source))
+    assert isinstance(tree, ast.Module)
+    return tree
 
 
-def test_nbgrader_grades_apart_when_asked(tmp_path: Path) -> None:
+def test_weaving_sends_at_once_and_leaves_other_cells_and_every_line_number_alone() -> None:
+    assert ast.unparse(woven("x = 1")) == "x = 1"
+    tree = woven("if a:\n    f = 1\nelse:\n    del f\nmatch k:\n    case 1:\n        f = 2\nprint(k)", ("f",), ("k",))
+    text = ast.unparse(tree)
+    assert text.count("send('f')") == 3
+    assert text.index("fetch('k')") < text.index("print(k)")
+    assert [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)][-1] <= 8
+    compile(tree, "cell", "exec")
+
+
+def test_nbgrader_grades_apart(tmp_path: Path) -> None:
     cheat = "class Liar(list):\n    def __eq__(self, other): return True\ndef squares(n): return Liar()"
     nb = make.notebook(make.exercise("squares", f"### BEGIN SOLUTION\n{SQUARES}\n### END SOLUTION"), make.graded("t", TEST))
-    ours = make.Course(tmp_path / "course", make.TWO_LINES + "c.Grade.apart = True\n")
+    ours = make.Course(tmp_path / "course")
     released = ours.release("ps1", nb)
     ours.submit("ana", "ps1", make.replaced(released, {"squares": SQUARES}))
     ours.submit("bob", "ps1", make.replaced(released, {"squares": cheat}))

@@ -1,0 +1,115 @@
+"""nbgrader's step that makes the page for the student, and the files beside it.
+
+Runs: trusted side.
+
+nbgrader copies everything in the folder of a graded notebook beside the page. Student code can write there what it has seen of
+hidden tests; so what stands there is what was handed in or given, as it was then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import filecmp
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import find_all_files
+from traitlets import Enum
+
+from autograder.course import delimiters_of, manifest_of
+from autograder.errors import UnreadableSubmission
+from autograder.feedback import show_verdicts
+from autograder.files import walk
+from autograder.manifest import FEEDBACK
+from autograder.reader import read_submission
+from autograder.report import read_report, report_path
+
+
+class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]
+    """Turns an autograded notebook into what the student may see."""
+
+    policy = Enum(FEEDBACK, FEEDBACK[0], help="What students read of hidden tests where no manifest says it.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._tidied: dict[Path, bool] = {}
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Replace the outputs of tests by verdicts and take out everything hidden, from the page and from its folder."""
+        names = resources["nbgrader"]
+        coursedir = self.parent.parent.coursedir
+        manifest = manifest_of(coursedir, names["assignment"])
+        policy = self.policy if manifest is None else manifest.feedback
+        graded = Path(resources["metadata"]["path"])
+        report = read_report(report_path(graded, names["notebook"]))
+        if policy == "full":
+            show_verdicts(nb, report, delimiters_of(self.config), policy=policy)
+            return nb, resources
+        page, submission = (
+            Path(coursedir.format_path(step, names["student"], names["assignment"]))
+            for step in (coursedir.feedback_directory, coursedir.submitted_directory)
+        )
+        if page not in self._tidied:  # once: the pages of further notebooks are files of that folder
+            given = [
+                Path(coursedir.format_path(step, ".", names["assignment"]))
+                for step in (coursedir.source_directory, coursedir.release_directory)
+            ]
+            copied = find_all_files(str(graded), [*coursedir.ignore, "*.ipynb"])
+            self._tidied[page] = _tidy(page, [Path(name).relative_to(graded) for name in copied], submission, given)
+        show_verdicts(
+            nb,
+            report,
+            delimiters_of(self.config),
+            policy=policy,
+            submitted=_submitted(submission / f"{names['notebook']}.ipynb"),
+            # What one notebook wrote, the next could read.
+            after_hidden=self._tidied[page] and len(list(graded.glob("*.ipynb"))) > 1,
+        )
+        resources["metadata"]["path"] = str(page)  # from where nbconvert takes pictures, if it is told to embed them
+        return nb, resources
+
+
+def _tidy(page: Path, copied: list[Path], submission: Path, given: list[Path]) -> bool:
+    """Make the files `copied` into `page` those of `submission` or else of a `given` folder, and remove all others.
+
+    Returns whether grading had written or changed any.
+    """
+    handed_in = _regular_files(submission)
+    written = False
+    for path in copied:
+        origins = [folder / path for folder in given if (folder / path).is_file()]
+        if str(path) in handed_in:
+            origins.insert(0, submission / path)
+        written = written or not any(filecmp.cmp(origin, page / path, shallow=False) for origin in origins)
+        (page / path).unlink()
+        if origins:
+            shutil.copyfile(origins[0], page / path)
+    for folder, _, _ in os.walk(page, topdown=False):
+        with contextlib.suppress(OSError):  # not empty
+            Path(folder).rmdir()
+    return written
+
+
+def _regular_files(folder: Path) -> set[str]:
+    """Relative paths of the files below `folder` to which no link leads; none where there is no such folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return set()
+    try:
+        return {path for path, found in walk(descriptor) if stat.S_ISREG(found.st_mode)}
+    finally:
+        os.close(descriptor)
+
+
+def _submitted(path: Path) -> nbformat.NotebookNode | None:
+    """The notebook as it was handed in; None where it cannot be read."""
+    try:
+        return read_submission(path)
+    except UnreadableSubmission:
+        return None
