@@ -12,6 +12,7 @@ sees what it would see if all cells ran in one kernel, from top to bottom:
 * A locked cell that needs a name of the student's runs in the candidate only, one that needs a name of the examiner's runs in
   the examiner only, any other in both. A name that nothing has bound yet is the student's if it ever will be. Since placing one
   cell moves names and so other cells, this is repeated until nothing moves; cells only ever move towards the candidate.
+* A cell that the student writes may bind any name: one that no cell of the instructor's gives is the student's from then on.
 * A cell that may bind a name or may not needs the old value too.
 * Setting an attribute or an item of a name counts as binding it in a cell of the student's, unless it is an import.
 * An import of a library is the same thing on both sides. The examiner repeats imports of cells that run in the candidate, except
@@ -229,6 +230,7 @@ def _read(index: int, cell: nbformat.NotebookNode, modules: Mapping[str, str], m
         names=names,
         fixed=fixed,
         libraries=frozenset(name for name, origin in origins.items() if is_importable(origin, modules)),
+        open=kind in _STUDENTS_KINDS,
         unknown_libraries=kind in (Kind.FREE, Kind.READ_ONLY) and plain is not None and _stars_are_libraries(plain, modules),
     )
     return _Reading(

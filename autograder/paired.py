@@ -30,7 +30,7 @@ from autograder.placement import Where
 from autograder.verdict import Score, Verdict
 
 _SERVE = "get_ipython().serve_examiner()"
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
 """How long the examiner may take to report once its test has ended."""
 _ENDED = (Ending.DIED, Ending.MEMORY, Ending.CPU, Ending.LOST)
 _WIRE_ERRORS = ("WireError", "Closed", "Deadline")
@@ -150,8 +150,8 @@ class PairedExaminer:
         answer = pair.examiner.receive(outputs, seconds=_ANSWER_SECONDS)
         outputs.items += said.items  # what student code printed meanwhile, for staff
         pair.ran.add(placed.index)
-        if answer is not None and left_alone:
-            answer = dataclasses.replace(answer, ename=_WIRE_ERRORS[0], broken=True)
+        if answer is not None and left_alone and answer.out_of_time:
+            answer = dataclasses.replace(answer, ename=_WIRE_ERRORS[0]) if answer.broken else None  # else it was we who are slow
         if answer is None or answer.broken:
             pair.close()
         else:

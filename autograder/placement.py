@@ -37,6 +37,8 @@ class Draft:
     """Names that it binds by importing a library, if the examiner may repeat the import."""
     unknown_libraries: bool
     """Whether the further names it may bind come from libraries alone."""
+    open: bool = False
+    """Whether the student writes it, and so may bind any name."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,8 +69,9 @@ def place_cells(drafts: Sequence[Draft]) -> dict[int, Placed]:
     """The place of every cell, by index."""
     places: dict[int, Where] = {}
     ever: frozenset[str] = frozenset()
+    given = frozenset[str]().union(*(draft.names.binds | draft.names.perhaps for draft in drafts))
     while True:
-        walk = _Walk(places, ever)
+        walk = _Walk(places, ever, given)
         for draft in drafts:
             walk.visit(draft)
         found = {index: placed.where for index, placed in walk.placed.items()}
@@ -80,8 +83,11 @@ def place_cells(drafts: Sequence[Draft]) -> dict[int, Placed]:
 class _Walk:
     """One pass over the cells, with the places of the pass before as the least that a cell can get."""
 
-    def __init__(self, places: Mapping[int, Where], ever: frozenset[str]) -> None:
+    def __init__(self, places: Mapping[int, Where], ever: frozenset[str], given: frozenset[str]) -> None:
         self._least = places
+        self._given = given
+        self._open = False
+        """Whether the student may have bound any name by now: those that no cell gives are the student's then."""
         self._known = ever
         self.ever: set[str] = set()
         self.placed: dict[int, Placed] = {}
@@ -114,7 +120,7 @@ class _Walk:
             reached=reached,
             takes=takes,
             needs=frozenset(name for name in needs if name not in BUILTINS or name in self._owner),
-            unbound=frozenset(name for name in names.needs if self._owned(name) is None and name not in BUILTINS),
+            unbound=frozenset(n for n in names.needs if n not in self._owner and self._unknown is None and n not in BUILTINS),
             refetch=takes & self._inside_writes,
             because=students if where is Where.CANDIDATE else examined if where is Where.EXAMINER else (),
         )
@@ -136,11 +142,14 @@ class _Walk:
         self._keep_reaches(names, reaches)
         if names.unknown:
             self._unknown = Where.BOTH if where is Where.CANDIDATE and draft.unknown_libraries else where
+        self._open = self._open or draft.open
         self.ever.update(name for name, owner in self._owner.items() if owner is Where.CANDIDATE)
 
     def _owned(self, name: str) -> Where | None:
         """Whose `name` is now; None if nothing has bound it."""
-        return self._owner.get(name, None if name in BUILTINS else self._unknown)
+        if name in self._owner or name in BUILTINS:
+            return self._owner.get(name)
+        return self._unknown or (Where.CANDIDATE if self._open and name not in self._given else None)
 
     def _may_be_students(self, name: str) -> bool:
         owner = self._owned(name)

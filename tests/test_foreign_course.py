@@ -12,6 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder.report import read_report
+from autograder.verdict import Verdict
 from tests import make
 
 DOCUMENTATION = Path(nbgrader.__file__).parent / "docs" / "source" / "user_guide"
@@ -44,6 +45,17 @@ def test_nbgraders_documentation_course_gets_the_scores_that_nbgrader_gives(tmp_
     ours = _scores(_documentation_course(tmp_path / "ours", make.TWO_LINES))
     assert len(ours) == 18
     assert ours == stock
+    reports = [read_report(path) for path in (tmp_path / "ours" / "autograded").rglob("*.report.json")]
+    assert not any(incident.what == "unexamined" for report in reports if report is not None for incident in report.incidents)
+    tests = [
+        cell
+        for report in reports
+        if report is not None
+        for cell in report.cells
+        if cell.verdict in (Verdict.PASSED, Verdict.FAILED)
+    ]
+    assert len(tests) >= 9
+    assert all(cell.examined for cell in tests)
 
 
 def test_notebook_in_another_language_is_left_ungraded_unless_the_wall_is_given_up(tmp_path: Path) -> None:

@@ -457,7 +457,7 @@ def test_a_test_that_cannot_be_examined_has_a_problem(test: str) -> None:
         "async def f():\n    await fit(1)",
         "for _ in range(3):\n    fit(_)",
         "x = '__main__ is a name'",
-        "import inspect\ninspect.getsource(own)",
+        "import inspect\ndef own():\n    return 1\ninspect.getsource(own)",
         "class Own(dict):\n    pass\ntry:\n    fit(1)\nexcept ValueError as error:\n    print(error)",
     ],
 )
@@ -471,6 +471,17 @@ def test_a_name_that_nothing_gives_is_noted() -> None:
     )
     assert ownership.cell("l").notes == ("nothing before it gives `never`",)
     assert ownership.cell("t").notes == ("nothing before it gives `x`",)
+
+
+def test_a_name_that_only_the_students_own_solution_can_give_is_the_students() -> None:
+    stub = "raise NotImplementedError()"
+    ownership = analysed(
+        graded("before", "a"), exercise("e", stub), graded("t", "assert a == 1\nhere = b"), locked("l", "print(c)")
+    )
+    assert ownership.cell("before").takes == ()
+    assert ownership.cell("t").takes == ("a", "b")
+    assert ownership.cell("l").where is Where.CANDIDATE
+    assert ownership.problems == ()
 
 
 # --- IPython, tags --------------------------------------------------------------------------------------------------------

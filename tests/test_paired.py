@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 
 import nbformat
@@ -30,10 +31,11 @@ def grade(
     source: nbformat.NotebookNode,
     cells: dict[str, str],
     references: References = NO_REFERENCES,
+    unexamined: Collection[str] = (),
 ) -> tuple[dict[str, Verdict], Report]:
     """The verdicts on `source` with some cells rewritten."""
     launch = Launch(folder=folder, limits=LIMITS, seed=3)
-    examiner = PairedExaminer(source=source, ownership=analyse(source), launch=launch)
+    examiner = PairedExaminer(source=source, ownership=analyse(source, unexamined=unexamined), launch=launch)
     nb = make.replaced(source, cells)
     report = grade_notebook(nb, kernels=kernels, examiner=examiner, launch=launch, references=references)
     return {cell.grade_id: cell.verdict for cell in report.cells}, report
@@ -184,6 +186,91 @@ def woven(source: str, sends: tuple[str, ...] = (), refetches: tuple[str, ...] =
     tree = Weaver(sends=sends, refetches=refetches).visit(ast.parse(source))
     assert isinstance(tree, ast.Module)
     return tree
+
+
+def test_test_that_cannot_be_examined_runs_among_student_code_only_if_the_course_says_so(
+    warm_kernels: WarmKernels, tmp_path: Path
+) -> None:
+    source = make.notebook(
+        make.exercise("f", "f = 1"), make.graded("around", "assert globals()['f'] == 1"), make.graded("plain", "assert f == 1")
+    )
+    verdicts, report = grade(warm_kernels, tmp_path, source, {}, unexamined=["other"])
+    assert verdicts == {"around": Verdict.NOT_EXAMINED, "plain": Verdict.PASSED}
+    verdicts, report = grade(warm_kernels, tmp_path, source, {}, unexamined=["aro*"])
+    assert verdicts == {"around": Verdict.PASSED, "plain": Verdict.PASSED}
+    assert [cell.examined for cell in report.cells] == [False, True]
+    assert "globals" in report.incidents[0].detail
+    wrong, report = grade(warm_kernels, tmp_path, source, {"f": "f = 2"}, unexamined=["*"])
+    assert set(wrong.values()) == {Verdict.FAILED}
+
+
+def test_test_tagged_candidate_is_run_there_and_not_just_passed(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    source = make.notebook(make.exercise("f", "f = 1"), make.graded("t", "import math\nassert f == 1"))
+    source.cells[-1].metadata["tags"] = ["candidate"]
+    assert grade(warm_kernels, tmp_path, source, {})[0] == {"t": Verdict.PASSED}
+    assert grade(warm_kernels, tmp_path, source, {"f": "f = 2"})[0] == {"t": Verdict.FAILED}
+
+
+def test_locked_cell_that_fails_on_the_examiners_side_is_not_the_students_fault(
+    warm_kernels: WarmKernels, tmp_path: Path
+) -> None:
+    source = make.notebook(
+        make.given("data", "import os\nassert os.path.exists('here'), 'no data'\nDATA = 3"),
+        make.exercise("f", "f = 3"),
+        make.graded("uses", "assert f == DATA"),
+        make.graded("plain", "assert f == 3"),
+    )
+    (tmp_path / "student").mkdir()
+    (tmp_path / "student" / "here").touch()
+    (tmp_path / "examiner").mkdir()
+    launch = Launch(folder=tmp_path / "student", limits=LIMITS, seed=3)
+    examiner = PairedExaminer(
+        source=source, ownership=analyse(source), launch=Launch(folder=tmp_path / "examiner", limits=LIMITS)
+    )
+    report = grade_notebook(make.replaced(source, {}), kernels=warm_kernels, examiner=examiner, launch=launch)
+    assert [cell.verdict for cell in report.cells] == [Verdict.NOT_EXAMINED, Verdict.PASSED]
+    assert "no data" in report.incidents[0].detail
+
+
+def test_candidate_that_leaves_the_wire_gets_its_verdict_and_holds_nobody_up(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    leaves = "import sys\ndef squares(n):\n    frame = sys._getframe()\n    while 'candidate' not in frame.f_locals:\n"
+    leaves += "        frame = frame.f_back\n    frame.f_locals['candidate']._receive = lambda operation: ('ask', ('done',))\n"
+    leaves += "    frame.f_locals['candidate']._send = lambda kind, content: None\n    return [1, 4, 9]"
+    source = make.notebook(make.exercise("squares", SQUARES), make.graded("t", TEST), make.graded("after", "assert True"))
+    verdicts, report = grade(warm_kernels, tmp_path, source, {"squares": leaves})
+    assert verdicts == {"t": Verdict.ERROR, "after": Verdict.PASSED}, report.cells
+    assert "stopped answering" in report.cells[0].detail
+
+
+def test_what_a_test_defined_is_there_again_after_a_later_one_hung(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    source = make.notebook(
+        make.exercise("f", "def f(): return 1"),
+        make.graded("first", "def close(a, b):\n    return abs(a - b) < 1\nassert close(f(), 1)"),
+        make.exercise("g", "def g(): return 2"),
+        make.graded("hangs", "assert g() == 2"),
+        make.graded("last", "assert close(f(), 1)"),
+    )
+    stubborn = "import time\ndef g():\n    while True:\n        try: time.sleep(9)\n        except KeyboardInterrupt: pass"
+    verdicts, report = grade(warm_kernels, tmp_path, source, {"g": stubborn})
+    assert verdicts == {"first": Verdict.PASSED, "hangs": Verdict.TIMEOUT, "last": Verdict.PASSED}, report
+    assert report.kernel.starts == 2
+
+
+def test_students_read_only_what_the_instructor_wrote_of_a_hidden_check(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    hidden = (
+        "### BEGIN HIDDEN TESTS\nfor n in (7919,):\n    assert squares(n) == [n], f'squares of {n} wrong'\n### END HIDDEN TESTS"
+    )
+    source = make.notebook(make.exercise("squares", SQUARES), make.graded("t", f"assert squares(0) == [], 'none'\n{hidden}"))
+    _, report = grade(warm_kernels, tmp_path, source, {})
+    assert report.cells[0].message == "squares of … wrong"
+    assert report.cells[0].detail == "squares of 7919 wrong"
+    _, report = grade(
+        warm_kernels, tmp_path, source, {"squares": "def squares(n):\n    if n: raise ValueError(n)\n    return []"}
+    )
+    assert report.cells[0].message == "Your code raised ValueError in a hidden check of `squares`."
+    assert "7919" in report.cells[0].detail
+    _, report = grade(warm_kernels, tmp_path, source, {"squares": "def squares(n):\n    return [n]"})
+    assert report.cells[0].message == "none"
 
 
 def test_weaving_sends_at_once_and_leaves_other_cells_and_every_line_number_alone() -> None:
