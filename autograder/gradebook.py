@@ -50,6 +50,7 @@ from autograder.grader import Grader, Task
 from autograder.limits import Limits
 from autograder.manifest import Manifest
 from autograder.notes import Notes, completed
+from autograder.pages import configure_pages
 from autograder.reader import read_submission
 from autograder.report import Incident, KernelReport, Report, report_path, write_report
 from autograder.restore import is_blank, restore, source_cells
@@ -83,6 +84,7 @@ def configure_nbgrader(c: Config) -> None:
     c.GenerateFeedback.preprocessors = [GetGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
+    configure_pages(c)
     c.CourseDirectory.ignore.append("*.report.json")  # reports are for staff: nbgrader would copy them into feedback
     if shutil.which("alembic") is None:
         # nbgrader creates a gradebook by calling `alembic`, which lies beside this Python when no environment is activated.

@@ -11,21 +11,24 @@ Both pages are made by nbconvert's HTMLExporter, and both take its settings from
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import nbformat
 from jinja2 import pass_context
-from nbconvert.filters import strip_files_prefix
 from nbconvert.preprocessors import Preprocessor
 from nbconvert.utils.base import NbConvertBase
 from traitlets.config import Config
+from traitlets.config.loader import LazyConfigValue
 
 from autograder.sanitise import as_text, clean_html, clean_notebook, renders_quickly
 
 _NAMES = ("student", "first_name", "last_name")
 """What the grading page shows of the gradebook; students may have chosen it."""
 _NOTHING = {"image/png": ""}
+_FILES_PREFIX = re.compile(r"""((?:src|href)=["']?)/?files/""")
+"""What old notebooks write before the path of a file beside them."""
 
 
 def configure_pages(c: Config) -> None:
@@ -34,17 +37,22 @@ def configure_pages(c: Config) -> None:
     May be called again. A course that sets `c.HTMLExporter.preprocessors` or `.filters` itself does so before.
     """
     exporter = c.HTMLExporter
-    own = exporter.preprocessors if "preprocessors" in exporter else []
     ours = f"{__name__}.{CleanPage.__name__}"
-    exporter.preprocessors = [*(step for step in own if step != ours), ours]
+    exporter.preprocessors = [*(step for step in _chosen(exporter, "preprocessors", []) if step != ours), ours]
     exporter.filters = {
-        **(exporter.filters if "filters" in exporter else {}),
+        **_chosen(exporter, "filters", {}),
         "markdown2html": f"{__name__}.{CleanMarkdown.__name__}",
         "clean_html": "autograder.sanitise.clean_html",
         "strip_files_prefix": f"{__name__}.{leave.__name__}",
     }
     exporter.sanitize_html = True  # the templates then send HTML through clean_html, and leave out scripts and widgets
     exporter.optimistic_validation = True  # once, after CleanPage, instead of after each step
+
+
+def _chosen(settings: Config, name: str, default: Any) -> Any:
+    """What the course has set, also by `append` or `update`."""
+    value = settings.get(name, default)
+    return value.get_value(default) if isinstance(value, LazyConfigValue) else value
 
 
 class CleanPage(Preprocessor):
@@ -76,7 +84,7 @@ class CleanMarkdown(NbConvertBase):
         except Exception:  # one odd text must not cost the page
             self.log.warning("Markdown that cannot be rendered is shown as text.", exc_info=True)
             rendered = as_text(text)
-        return clean_html(strip_files_prefix(rendered))
+        return clean_html(_FILES_PREFIX.sub(r"\1", rendered))
 
 
 class _Attachments(dict[str, Mapping[str, str]]):

@@ -18,8 +18,8 @@ from autograder import markup
 from autograder.outputs import clean_text
 
 _ANSI = re.compile(r"\x1b\[[^@-~]*[@-~]?")
-_MATHS_BEGIN = re.compile(r"\\begin\{|\\\\\[|\\\\\(")
-_MAX_ANSI_WORK, _MAX_MATHS_WORK = 10**10, 10**8
+_SEARCHED = re.compile(r"\[|\\begin\{|\\\\\(")
+_MAX_ANSI_WORK, _MAX_MARKDOWN_WORK = 10**10, 10**8
 """Matches times characters that nbconvert gets through in a second or two; both searches are quadratic."""
 _CELL_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _WORD = re.compile(r"[\w+#./-]{1,100}", re.ASCII)
@@ -40,8 +40,8 @@ def as_text(text: object) -> str:
 
 
 def renders_quickly(markdown: str) -> bool:
-    """Whether nbconvert renders `markdown` in seconds: it may search the rest of the text for each formula that begins."""
-    return len(_MATHS_BEGIN.findall(markdown)) * len(markdown) <= _MAX_MATHS_WORK
+    """Whether nbconvert renders `markdown` in seconds: it searches the rest of the text for the end of each link and formula."""
+    return len(_SEARCHED.findall(markdown)) * len(markdown) <= _MAX_MARKDOWN_WORK
 
 
 def clean_notebook(nb: object) -> nbformat.NotebookNode:

@@ -14,7 +14,10 @@ PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
     ("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-    ("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement", "comparison", "markup"),
+    (
+        *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
+        *("comparison", "markup"),
+    ),
     (
         *("reader", "restore", "mutants", "kernel", "disclosure", "course", "prover", "floor", "unrun", "zygotes", "gpu"),
         *("loans", "ownership", "sanitise"),

@@ -108,7 +108,7 @@ def read(address: str) -> str:
 
 def test_a_courses_own_steps_and_filters_stay() -> None:
     c = Config()
-    c.HTMLExporter.preprocessors = ["mine.Step"]
+    c.HTMLExporter.preprocessors.append("mine.Step")
     c.HTMLExporter.filters = {"shout": "mine.shout", "clean_html": "mine.clean"}
     configure_pages(c)
     configure_pages(c)
