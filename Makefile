@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WALL   := bubblewrap libseccomp2
+SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help env wall demo test lint prove bench hostile nbgrader-tests clean
@@ -42,7 +43,7 @@ demo: $(STAMP)  ## build and release the assignments, grade a simulated class, w
 
 test: $(STAMP)  ## lint, type check, all quick tests
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -57,7 +58,7 @@ bench: $(STAMP)  ## measure kernels (cold, warm behind the wall, the floor under
 	@$(BIN)/autograder bench kernels
 	@$(BIN)/autograder bench examiner
 
-hostile: $(STAMP)  ## attack the wall with the notebooks of tests/hostile (minutes)
+hostile: $(STAMP)  ## attack the wall (tests/hostile) and the grade (tests/cheats) (minutes)
 	@$(BIN)/python -m pytest -m hostile
 
 nbgrader-tests: $(STAMP)  ## nbgrader's own tests of autograde, graded by us (minutes)

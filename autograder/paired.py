@@ -150,8 +150,8 @@ class PairedExaminer:
         answer = pair.examiner.receive(outputs, seconds=_ANSWER_SECONDS)
         outputs.items += said.items  # what student code printed meanwhile, for staff
         pair.ran.add(placed.index)
-        if answer is not None and left_alone and answer.out_of_time:
-            answer = dataclasses.replace(answer, ename=_WIRE_ERRORS[0]) if answer.broken else None  # else it was we who are slow
+        if answer is not None and left_alone and answer.out_of_time and not answer.broken:
+            answer = None  # it was not waiting for the candidate at all: it is we who are slow
         if answer is None or answer.broken:
             pair.close()
         else:
@@ -168,7 +168,7 @@ class PairedExaminer:
             return _finding(cell, Reply(ending=Ending.LOST, seconds=served.seconds), outputs, seconds, pair)
         ending = Ending.TIMEOUT if answer.out_of_time else Ending.ERROR if answer.ename else Ending.OK
         reply = Reply(ending=ending, ename=answer.ename, evalue=answer.evalue, seconds=served.seconds)
-        if answer.ename in _WIRE_ERRORS:
+        if answer.ename in _WIRE_ERRORS or (answer.out_of_time and answer.broken):  # the candidate left while the test waited
             message = "The test could not go on: the student's code stopped answering properly."
             return Finding(score=Score(verdict=Verdict.ERROR, points=0.0, message=message), reply=reply)
         if answer.ename and self._is_ours(placed, pair, answer):

@@ -77,7 +77,7 @@ def test_error_is_told_in_words(arguments: list[str], tmp_path: Path, capsys: py
     if len(arguments) > 1:
         write_assignment(tmp_path)
     assert cli.run([*arguments, "--course", str(tmp_path)]) == cli.FAILED
-    assert "assignment" in capsys.readouterr().out
+    assert "assignment" in capsys.readouterr().out.replace("\n", "")  # a long path is broken anywhere
 
 
 def test_module_runs_as_a_program(tmp_path: Path) -> None:
