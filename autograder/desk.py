@@ -113,13 +113,17 @@ class Desk:
 
     def _examined(self, error: BaseException | None, messages: list[dict[str, Any]]) -> Examined:
         name = type(error).__name__ if error is not None else ""
+        raised = raised_by_student(error) if error is not None else None
+        if raised is not None and raised.traceback:
+            text = f"In the student's process {raised.type_name} was raised:\n{raised.traceback}"
+            messages.append({"msg_type": "stream", "content": {"name": "stderr", "text": text}})
         return Examined(
             ename=name,
             evalue=next((m["content"]["evalue"] for m in messages if m["msg_type"] == "error"), ""),
             messages=messages,
             out_of_time=isinstance(error, OutOfTime),
             lines=_lines_in_cell(error, self._namespace),
-            by_student=error is not None and raised_by_student(error) is not None,
+            by_student=raised is not None,
             builtin=error is not None and type(error) is vars(builtins).get(name),
             broken=self._wire.broken is not None,
         )

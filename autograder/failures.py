@@ -17,6 +17,7 @@ from typing import Any
 
 from autograder.wire import WireError
 
+_PACKAGE = __file__.rpartition("/")[0] + "/"
 _TEXT_CHARACTERS = 2000
 _TRACE_CHARACTERS = 20_000
 _ARGUMENTS = 10
@@ -70,7 +71,8 @@ def describe(error: BaseException) -> tuple[Any, ...]:
     classes = tuple(f"{kind.__module__}:{kind.__qualname__}" for kind in type(error).__mro__[:_CLASSES])
     try:
         arguments = tuple(_plain(part) for part in tuple(error.args)[:_ARGUMENTS])
-        trace = "".join(traceback.format_tb(error.__traceback__, limit=-_FRAMES))[-_TRACE_CHARACTERS:]
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_PACKAGE)]
+        trace = "".join(traceback.format_list(frames[-_FRAMES:]))[-_TRACE_CHARACTERS:]
     except BaseException:  # noqa: BLE001  a student's exception may do anything when it is looked at
         arguments, trace = (), ""
     return classes, arguments, _text(error), trace

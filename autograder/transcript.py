@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from types import TracebackType
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -21,6 +22,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
 
+_PACKAGE = __file__.rpartition(os.sep)[0] + os.sep
 _MOST_BYTES = 20_000_000
 """What one cell may show; the driver keeps less."""
 _COUNTED = 200
@@ -106,6 +108,11 @@ class Shell(InteractiveShell):
         with redirect_stdout(_Stream("stdout", self)), redirect_stderr(_Stream("stderr", self)):
             yield found
 
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        """What is to be shown: without the frames of this package, through which a test reaches the student's objects."""
+        etype, error, trace = super()._get_exc_info(exc_tuple)
+        return etype, error, _without_ours(trace)
+
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         self.transcript.add("error", {"ename": etype.__name__, "evalue": _text(evalue), "traceback": list(stb)})
 
@@ -119,6 +126,15 @@ def make_shell() -> Shell:
     shell: Shell = Shell.instance(config=config, display_pub_class=_Publisher, displayhook_class=_Hook)
     sys.modules["__main__"] = shell.user_module  # what test cells define is pickled by value
     return shell
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    if trace is None:
+        return None
+    rest = _without_ours(trace.tb_next)
+    if trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        return rest
+    return TracebackType(rest, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
 
 
 def _text(error: BaseException) -> str:

@@ -273,6 +273,19 @@ def test_students_read_only_what_the_instructor_wrote_of_a_hidden_check(warm_ker
     assert report.cells[0].message == "none"
 
 
+def test_staff_see_where_student_code_raised_and_none_of_our_own_frames(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    source = make.notebook(make.exercise("f", "def f(): return 1"), make.graded("t", "assert f() == 1"))
+    nb = make.replaced(source, {"f": "def inner():\n    return 1 // 0\ndef f():\n    return inner()"})
+    launch = Launch(folder=tmp_path, limits=LIMITS, seed=3)
+    examiner = PairedExaminer(source=source, ownership=analyse(source), launch=launch)
+    grade_notebook(nb, kernels=warm_kernels, examiner=examiner, launch=launch)
+    shown = "".join(str(output) for output in nb.cells[-1].outputs)
+    assert "ZeroDivisionError" in shown
+    assert "in inner" in shown
+    assert "proxy.py" not in shown
+    assert "exchange.py" not in shown
+
+
 def test_weaving_sends_at_once_and_leaves_other_cells_and_every_line_number_alone() -> None:
     assert ast.unparse(woven("x = 1")) == "x = 1"
     tree = woven("if a:\n    f = 1\nelse:\n    del f\nmatch k:\n    case 1:\n        f = 2\nprint(k)", ("f",), ("k",))
