@@ -24,7 +24,7 @@ from autograder.arrays import copy_of, is_plain_tensor
 from autograder.decoding import Reader
 from autograder.encoding import Writer
 from autograder.exchange import Peer
-from autograder.failures import describe, rebuild, veil, veiled
+from autograder.failures import describe, raised_by_student, rebuild, veil, veiled
 from autograder.gradients import Graph
 from autograder.loans import Leaf
 from autograder.objects import Callback, read_object, write_object
@@ -101,9 +101,11 @@ class Examiner(Peer):
             return answer
         except BaseException as error:
             failed = next((one for one in self._raised if isinstance(one, AssertionError)), None) if outermost else None
-            if failed is None or failed is error:
-                raise
-            raise failed from None
+            if failed is not None and failed is not error:
+                raise failed from None
+            if isinstance(error, StopIteration) and operation != "next":
+                raise _not_an_end(error) from None
+            raise
         finally:
             if outermost:
                 self._raised.clear()
@@ -217,6 +219,13 @@ class Examiner(Peer):
     def named_storage(self, name: int, data: Any, *, dense: bool) -> None:
         """See `decoding.Incoming`."""
         raise WireError("a name for something that needs none")
+
+
+def _not_an_end(error: StopIteration) -> RuntimeError:
+    """What Python itself makes of StopIteration in a generator: else it would end a test's loop before anything was compared."""
+    found = RuntimeError("student code raised StopIteration")
+    found.raised_by_student = raised_by_student(error)  # type: ignore[attr-defined]
+    return found
 
 
 def _gradients(graph: Any, gradient: Any, create: Any, fill: Any) -> tuple[Any, ...]:

@@ -262,13 +262,24 @@ def number_of(proxy: Proxy) -> int:
 
 def _operator(name: str, *, swapped: bool) -> Callable[[Any, Any], Any]:
     def operate(self: Proxy, other: Any) -> Any:
-        return self._ask(name, other, self) if swapped else self._ask(name, self, other)
+        return _kept(name, self._ask(name, other, self) if swapped else self._ask(name, self, other))
 
     return operate
 
 
 def _unary(name: str) -> Callable[[Any], Any]:
-    return lambda self: self._ask(name, self)
+    return lambda self: _kept(name, self._ask(name, self))
+
+
+def _kept(name: str, answer: Any) -> Any:
+    """`answer` if it is an object of the student's still: an object that gives 0 whatever is subtracted from it passes
+    `abs(x - 3) < 1e-9`, so a plain answer is one that student code could choose."""
+    if type(answer) is Proxy or answer is NotImplemented:
+        return answer
+    raise ProxyError(
+        f"`{name}` of a student's object gave plain data, which proves nothing: its class could answer anything. Compare plain "
+        "data that the student's function returns, or call a method by its name if that is what the test is about."
+    )
 
 
 Proxy.__doc__ = property(lambda self: self._ask("getattr", self, "__doc__"))  # type: ignore[assignment]

@@ -159,9 +159,12 @@ class Box:
     def __contains__(self, x): return x in self.items
     def __iter__(self): return iter(self.items)
     def __add__(self, other): return Box(self.items + list(other))
-    def __radd__(self, other): return ('r', other)
+    def __radd__(self, other): return Box([other, *self.items])
     def __iadd__(self, other): self.items.append(other); return self
-    def __neg__(self): return -1
+    def __neg__(self): return Box([-x for x in self.items])
+    def __pos__(self): return -1
+    def __sub__(self, other): return 0
+    def __rmul__(self, other): return 0
     def __float__(self): return 2.5
     def __int__(self): return 2
     def __enter__(self): self.items.append('in'); return self
@@ -176,7 +179,7 @@ def f(a, b=2, *c, d=None): "Doc."
 def test_a_proxy_does_what_the_object_does(start: Start) -> None:
     examiner = start(_BOX)
     box = examiner.get("box")
-    assert (len(box), box[0], list(box), 2 in box, -box, float(box), int(box)) == (2, 1, [1, 2], True, -1, 2.5, 2)
+    assert (len(box), box[0], list(box), 2 in box, (-box).items, float(box), int(box)) == (2, 1, [1, 2], True, [-1, -2], 2.5, 2)
     box[0] = 7
     del box[1]
     box.size = 4
@@ -185,7 +188,7 @@ def test_a_proxy_does_what_the_object_does(start: Start) -> None:
     del box.size
     assert box.size == 3
     assert (box + {5}).items == [7, 5]
-    assert 3 + box == ("r", 3)
+    assert (3 + box).items == [3, 7]
     same = box
     box += 9
     assert box is same is examiner.get("box") is box.me()
@@ -193,6 +196,20 @@ def test_a_proxy_does_what_the_object_does(start: Start) -> None:
     with pytest.raises(AttributeError, match="nothing"):
         _ = box.nothing
     assert not hasattr(box, "nothing")
+
+
+def test_arithmetic_that_could_answer_anything_is_refused(start: Start) -> None:
+    box = start(_BOX).get("box")
+    for operate in (lambda: +box, lambda: box - 3, lambda: 3 * box, lambda: np.eye(2) * box):
+        with pytest.raises(ProxyError, match="proves nothing"):
+            operate()
+
+
+def test_end_of_iteration_that_a_function_raises_ends_no_loop_of_the_tests(start: Start) -> None:
+    examiner = start("def shout(text): raise StopIteration\ndef count():\n    yield 1\n    yield 2")
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(map(examiner.get("shout"), ["a"]))
+    assert list(examiner.get("count")()) == [1, 2]
 
 
 def test_a_proxy_shows_only_safe_text(start: Start) -> None:

@@ -1,0 +1,19 @@
+"""Keep the inputs of hidden tests and print them in a later cell.
+
+source: own
+wants: tests
+"""
+# ruff: noqa
+# mypy: ignore-errors
+
+# %% exercise double
+seen = []
+
+
+def double(xs):
+    seen.append(list(xs))
+    return [2 * x for x in xs]
+
+
+# %% added test_double
+print(seen)
