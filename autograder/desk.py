@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import dataclasses
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 from autograder.failures import raised_by_student
 from autograder.lifeline import Examine, Examined, ForkRequest, Prepare, read_frame, read_task, send_frame
 from autograder.peer import Examiner
+from autograder.questions import Questions
 from autograder.seeds import seed_generators
 from autograder.transcript import Shell, make_shell
 from autograder.weaving import DESK, Weaver
@@ -83,6 +85,7 @@ class Desk:
         weaver = Weaver(sends=task.writes_back, refetches=task.refetch)
         self._shell.ast_transformers.append(weaver)
         self._namespace[DESK] = self
+        questions = self._wire.questions = Questions(task.known)
         with self._shell.taken_down() as transcript:
             try:
                 with self._alarm(task.seconds):
@@ -96,7 +99,8 @@ class Desk:
                 self._shell.ast_transformers.remove(weaver)
                 self._namespace.pop(DESK, None)
         self._wire.done()
-        return self._examined(error, transcript.messages)
+        answer = self._examined(error, transcript.messages)
+        return dataclasses.replace(answer, asked=sorted(questions.asked), unlike=questions.unlike)
 
     def _begin(self, names: Sequence[str]) -> None:
         """Make the student's `names` known, as far as there are any, and forget those fetched before."""

@@ -16,7 +16,7 @@ from autograder.outputs import Outputs
 from autograder.zygotes import Fork
 
 _ANSWER_BYTES = 100_000_000
-_TEXTS = ("ename", "evalue")
+_TEXTS = ("ename", "evalue", "unlike")
 _FLAGS = ("out_of_time", "by_student", "builtin", "broken")
 
 
@@ -115,6 +115,8 @@ def _read(data: bytes) -> Examined | None:
     if not all(isinstance(getattr(found, name), bool) for name in _FLAGS):
         return None
     if not isinstance(found.lines, list) or not all(type(line) is int for line in found.lines):
+        return None
+    if not isinstance(found.asked, list) or not all(type(question) is str for question in found.asked):
         return None
     if not isinstance(found.messages, list) or not all(_is_message(message) for message in found.messages):
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from autograder.ownership import Ownership, analyse, module_name
 from autograder.paired import PairedExaminer
 from autograder.placement import Where
 from autograder.preload import modules_for
+from autograder.rehearsal import rehearse
 from autograder.report import Report
 from autograder.warm import WarmKernels
 
@@ -60,6 +61,7 @@ class Grader:
         self._modules: dict[tuple[str, str], tuple[str, ...]] = {}
         self._sources: dict[tuple[str, str], nbformat.NotebookNode] = {}
         self._ownerships: dict[tuple[str, str], Ownership] = {}
+        self._known: dict[tuple[str, str], Mapping[str, Collection[str]]] = {}
         self._empty = tempfile.TemporaryDirectory(prefix="autograder-")
         self._no_files = Path(self._empty.name)
 
@@ -94,6 +96,7 @@ class Grader:
         the submission, and on no file: those that need one wait for a person."""
         key = task.assignment, task.notebook
         if key not in self._sources or task.source is None:
+            self._known.pop(key, None)
             self._sources[key] = _instructors(nb) if task.source is None else _as_released(task.source, nb)
             beside = {} if task.source_folder is None else _modules_beside(task.source_folder)
             allowed = (*task.unexamined, *(task.manifest.unexamined if task.manifest is not None else ()))
@@ -102,13 +105,11 @@ class Grader:
         if not any(cell.kind is Kind.TEST and cell.where is Where.EXAMINER for cell in ownership.cells):
             return CandidateExaminer()
         device = {"DEVICE": "cpu"} if launch.parameters else {}  # GPUs are for the student's code
-        return PairedExaminer(
-            source=source,
-            ownership=ownership,
-            launch=replace(
-                launch, folder=task.source_folder or self._no_files, keep_files=False, device="cpu", parameters=device
-            ),
-        )
+        at_source = replace(launch, folder=task.source_folder or self._no_files, keep_files=False)
+        examiner = PairedExaminer(source=source, ownership=ownership, launch=replace(at_source, device="cpu", parameters=device))
+        if key not in self._known:
+            self._known[key] = {} if task.source is None else rehearse(examiner, at_source, self._kernels)
+        return replace(examiner, known=self._known[key])
 
     def close(self) -> None:
         """End the zygotes. Safe to call twice."""

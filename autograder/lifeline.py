@@ -168,6 +168,8 @@ class Examine(_Message):
     takes: tuple[str, ...]
     refetch: tuple[str, ...]
     writes_back: tuple[str, ...]
+    known: tuple[str, ...] | None = None
+    """What it asks of the reference's objects (`questions`); None if nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +190,10 @@ class Examined(_Message):
     """Whether its class is one of Python's own."""
     broken: bool = False
     """Whether the wire is of no more use."""
+    asked: list[str] = field(default_factory=list)
+    """What it asked of the student's objects, if nothing was known before."""
+    unlike: str = ""
+    """What it asked of them although it asks nothing like that of the reference's, in words."""
 
 
 def read_task(data: bytes) -> Prepare | Examine:

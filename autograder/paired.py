@@ -12,7 +12,7 @@ the examiner runs comes from there too, never from the submission. While a test 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -103,6 +103,10 @@ class PairedExaminer:
     ownership: Ownership
     launch: Launch
     """Of the examiner's process: its folder holds the instructor's files."""
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Test cell -> what it asks of the reference's objects (`questions`). One that is not here may ask everything."""
+    asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Test cell -> what it asked, as far as it is not in `known`."""
     _ended: set[int] = field(default_factory=set)
     """Indices of test cells that ended by themselves: what they define, a fresh process must be given again."""
 
@@ -131,6 +135,7 @@ class PairedExaminer:
         """A student's call that takes too long is interrupted first, then the test, then the candidate is ended."""
         limits = self.launch.limits
         said = Outputs(limits.output_bytes, limits.flood_bytes)
+        known = self.known.get(cell.grade_id)
         pair.candidate.begin(_SERVE)
         pair.examiner.send(
             Examine(
@@ -140,6 +145,7 @@ class PairedExaminer:
                 takes=placed.takes,
                 refetch=placed.refetch,
                 writes_back=placed.writes_back,
+                known=None if known is None else tuple(known),
             )
         )
         served = pair.candidate.finish(said, seconds=seconds)
@@ -156,6 +162,7 @@ class PairedExaminer:
             pair.close()
         else:
             self._ended.add(placed.index)
+            self.asked[cell.grade_id] = tuple(answer.asked)
         return self._judge(cell, placed, pair, served, answer, outputs, seconds)
 
     def _judge(
@@ -173,6 +180,8 @@ class PairedExaminer:
             return Finding(score=Score(verdict=Verdict.ERROR, points=0.0, message=message), reply=reply)
         if answer.ename and self._is_ours(placed, pair, answer):
             return _unprepared(pair)
+        if answer.unlike:
+            return _unlike(answer.unlike)
         failure = Failure(
             lines=tuple(answer.lines),
             by_student=answer.by_student,
@@ -222,11 +231,18 @@ def _finding(
 def _cannot(placed: Cell | None) -> Finding:
     """A test that cannot be examined from outside waits for a person."""
     why = placed.problems[0] if placed is not None else "it is not in the instructor's notebook"
-    score = Score(verdict=Verdict.NOT_EXAMINED, points=None, message="A person will look at this test.")
-    return Finding(score=score, reply=Reply(ending=Ending.OK), examined=False, reason=f"cannot be examined: {why}")
+    return _for_a_person(f"cannot be examined: {why}", examined=False)
 
 
 def _unprepared(pair: Pair) -> Finding:
+    return _for_a_person(f"cannot be examined: on the examiner's side {'; '.join(pair.failed.values())}", examined=False)
+
+
+def _unlike(how: str) -> Finding:
+    """What no test can tell apart: an honest answer of another kind, and an object made to please."""
+    return _for_a_person(f"a person has to read the exercise: {how}", examined=True)
+
+
+def _for_a_person(reason: str, *, examined: bool) -> Finding:
     score = Score(verdict=Verdict.NOT_EXAMINED, points=None, message="A person will look at this test.")
-    reason = f"cannot be examined: on the examiner's side {'; '.join(pair.failed.values())}"
-    return Finding(score=score, reply=Reply(ending=Ending.OK), examined=False, reason=reason)
+    return Finding(score=score, reply=Reply(ending=Ending.OK), examined=examined, reason=reason)

@@ -29,6 +29,7 @@ from autograder.gradients import Graph
 from autograder.loans import Leaf
 from autograder.objects import Callback, read_object, write_object
 from autograder.proxy import OPERATIONS, Proxy, describe_object, number_of, proxy_of
+from autograder.questions import Questions
 from autograder.wire import Caps, Closed, WireError
 
 _MOST_FAILURES = 10_000
@@ -37,13 +38,14 @@ MIRRORING = ("get", "getattr", "getitem", "next")
 
 
 class Examiner(Peer):
-    """The trusted end. `deadline` and `broken` are for whoever runs a test cell over it."""
+    """The trusted end. `deadline`, `questions` and `broken` are for whoever runs a test cell over it."""
 
     lends_memory = True
 
     def __init__(self, connection: socket.socket, *, caps: Caps | None = None, deadline: float | None = None) -> None:
         super().__init__(connection, caps or Caps(), 0)
         self.deadline = deadline
+        self.questions = Questions()
         self._proxies: weakref.WeakValueDictionary[int, Proxy] = weakref.WeakValueDictionary()
         self._raised: list[BaseException] = []
         self._in_graph = False
@@ -94,6 +96,7 @@ class Examiner(Peer):
         outermost = self._depth == 0
         try:
             answer = super().ask(operation, *operands)
+            self.questions.answered(operation, operands, answer)
             if outermost:
                 failed = next((error for error in self._raised if isinstance(error, AssertionError)), None)
                 if failed is not None:

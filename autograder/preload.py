@@ -8,24 +8,20 @@ that step. What was found is kept in the user's cache folder under a hash of eve
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import nbformat
 
+from autograder.kept import Kept, parts_of_run
 from autograder.kernel import KernelSource, Launch
 from autograder.outputs import Outputs
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "preload/1"
+_FORM = "preload/2"
 _ASK = """
 import os as _os, sys as _sys
 def _lasting(module):
@@ -47,23 +43,16 @@ def modules_for(
         KernelStartError: no kernel started.
     """
     cells = [cell.source for cell in source.cells if cell.cell_type == "code"] if source is not None else []
-    kept = (cache or cache_folder()) / f"{_key(cells, launch)}.json"
-    try:
-        return tuple(map(str, json.loads(kept.read_text(encoding="utf-8"))))
-    except (OSError, ValueError, TypeError):
-        pass
+    kept = Kept(_FORM, parts_of_run(cells, launch), cache)
+    known = kept.read()
+    if isinstance(known, list):
+        return tuple(map(str, known))
     if cells:
         log.info("running the reference notebook once, to see what it imports; the result is kept")
     found = _run(cells, replace(launch, modules=(), keep_files=False), kernels)
     if found:
-        _keep(kept, found)
+        kept.write(found)
     return found
-
-
-def cache_folder() -> Path:
-    """Where results are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "autograder" / "preload"
 
 
 def _run(cells: Iterable[str], launch: Launch, kernels: KernelSource) -> tuple[str, ...]:
@@ -82,32 +71,3 @@ def _run(cells: Iterable[str], launch: Launch, kernels: KernelSource) -> tuple[s
 
 def _outputs() -> Outputs:
     return Outputs(_ANSWER_BYTES, 100 * _ANSWER_BYTES)
-
-
-def _key(cells: Iterable[str], launch: Launch) -> str:
-    """A hash of the notebook, of the modules beside it, of this Python and of every package in it."""
-    helpers = sorted(launch.folder.rglob("*.py"))
-    packages = sorted({f"{found.name}=={found.version}" for found in metadata.distributions()})
-    parts = [
-        _FORMAT,
-        sys.version,
-        launch.kernel_name,
-        *packages,
-        *cells,
-        *(path.read_text(encoding="utf-8", errors="replace") for path in helpers),
-    ]
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{len(part)}:{part}".encode())
-    return digest.hexdigest()
-
-
-def _keep(path: Path, modules: tuple[str, ...]) -> None:
-    """Written under another name first: another run may read it meanwhile."""
-    temporary = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(modules), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        log.warning("what the reference imports could not be kept in %s: %s", path.parent, error)

@@ -130,9 +130,10 @@ def _refuse(what: str) -> Callable[..., NoReturn]:
 class Proxy:
     """A student's object."""
 
-    __slots__ = ("__weakref__", "_ask", "_bases", "_claims", "_id", "_type_name")
+    __slots__ = ("__weakref__", "_ask", "_bases", "_claims", "_ended", "_id", "_once", "_type_name")
     _ask: Callable[..., Any]
     _bases: tuple[type, ...] | None
+    _ended: bool
     _type_name: str
 
     def __getattr__(self, name: str) -> Any:
@@ -162,7 +163,13 @@ class Proxy:
         return self._ask("iter", self)
 
     def __next__(self) -> Any:
-        return self._ask("next", self)
+        if self._ended:  # Python's rule for iterators; else the next loop could be given other parts
+            raise StopIteration
+        try:
+            return self._ask("next", self)
+        except StopIteration:
+            object.__setattr__(self, "_ended", True)
+            raise
 
     def __reversed__(self) -> Any:
         return self._ask("reversed", self)
@@ -252,12 +259,27 @@ def proxy_of(ask: Callable[..., Any], number: int, paths: Any) -> Proxy:
     put("_type_name", clean_name(paths[0].partition(":")[2]))
     put("_claims", _own_class(paths[:mark]) or Proxy)
     put("_bases", bases)
+    put("_ended", False)
+    put("_once", set())
     return proxy
 
 
 def number_of(proxy: Proxy) -> int:
     """The candidate's number for its object."""
     return int(object.__getattribute__(proxy, "_id"))
+
+
+def type_name_of(thing: Any) -> str:
+    """What the student calls the class of `thing`; for anything but a proxy, Python's name."""
+    return str(object.__getattribute__(thing, "_type_name")) if type(thing) is Proxy else type(thing).__name__
+
+
+def once_asked(thing: Any, operation: str) -> bool:
+    """Whether `operation` is done with the proxy `thing` for the first time; from now on it is not."""
+    done: set[str] = object.__getattribute__(thing, "_once")
+    first = operation not in done
+    done.add(operation)
+    return first
 
 
 def _operator(name: str, *, swapped: bool) -> Callable[[Any, Any], Any]:

@@ -41,6 +41,7 @@ CANDIDATE_MODULES = (
         "objects",
         "proxy",
         "peer",
+        "questions",
     ),
     *("weaving", "transcript", "desk"),
 )

@@ -20,14 +20,15 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("reader", "restore", "mutants", "kernel", "disclosure", "course", "prover", "floor", "unrun", "zygotes", "gpu"),
-        *("loans", "ownership", "sanitise"),
+        *("loans", "ownership", "sanitise", "questions"),
     ),
-    ("examiner", "examiners", "build", "provisioner", "preload", "notes", "lending", "feedback", "pages"),
-    ("warm", "objects", "exchange", "feedback_step"),
+    ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
+    ("warm", "objects", "exchange", "feedback_step", "preload"),
     ("grade", "check", "simulate", "probe", "bench", "paired", "peer"),
     ("engine", "desk", "variants", "crossing", "bothways"),
-    ("grader", "forked", "equivalence", "bench_examiner"),
-    ("gradebook", "demo", "doctor", "warden"),
+    ("rehearsal", "forked", "equivalence", "bench_examiner"),
+    ("grader", "warden"),
+    ("gradebook", "demo", "doctor"),
     ("cli", "zygote"),
     ("__main__",),
 )
@@ -35,7 +36,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 BOTH_SIDES = frozenset(
     [
         *("lifeline", "files"),  # between driver and wardens
-        *("wire", "arrays", "encoding", "decoding", "failures", "gradients", "proxy"),  # between candidate and examiner
+        # between candidate and examiner
+        *("wire", "arrays", "encoding", "decoding", "failures", "gradients", "proxy", "questions"),
         *("loans", "lending", "objects", "exchange", "peer"),
     ]
 )

@@ -211,7 +211,7 @@ def test_damaged_cache_is_found_out_and_a_folder_that_cannot_be_written_costs_no
     cache = tmp_path / "cache"
     found = modules_for(None, Launch(folder=tmp_path), warm_kernels, cache)
     assert "ipykernel.kernelapp" in found
-    (kept,) = cache.iterdir()
+    (kept,) = cache.rglob("*.json")
     kept.write_text("{damaged")
     assert set(modules_for(None, Launch(folder=tmp_path), warm_kernels, cache)) == set(found)
     blocked = tmp_path / "file"

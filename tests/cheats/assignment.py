@@ -83,6 +83,23 @@ x = np.array([3.0, 1.0, 4.0])
 assert np.allclose(running_sum(x), np.cumsum(x))
 
 
+# %% exercise centre
+def centre(x):
+    """x (n,) moved so that its mean is 0, an array of the same shape."""
+    ### BEGIN SOLUTION
+    return x - x.mean()
+    ### END SOLUTION
+
+
+# %% test test_centre 2
+x = np.array([1.0, 2.0, 6.0])
+assert abs(centre(x).mean()) < 1e-9 and abs(centre(x).std() - x.std()) < 1e-9, "moved, and nothing else"
+### BEGIN HIDDEN TESTS
+x = np.array([2718281.5, 2718283.5, 1.0])
+assert abs(centre(x).mean()) < 1e-6 and abs(centre(x).std() - x.std()) < 1e-6, "zqcentresay"
+### END HIDDEN TESTS
+
+
 # %% exercise solve
 def solve(A, b):
     """The solution x of A x = b, an array of the shape of b."""
@@ -294,6 +311,13 @@ reached = float((model.predict(X) == y).mean())
 assert reached > 0.9, "the model should be right nine times in ten"
 
 
+# %% test test_again 1
+assert double([3]) == [6]
+### BEGIN HIDDEN TESTS
+assert double([1273946]) == [2547892], "zqagainsay"
+### END HIDDEN TESTS
+
+
 # %% exercise total
 def total(xs):
     """The sum of what double makes of xs."""
@@ -468,12 +492,6 @@ class Game:
 
 game = Game()
 assert play(game) == 93 and game.tries <= 8, "eight guesses suffice"
-
-# %% test test_again 1
-assert double([3]) == [6]
-### BEGIN HIDDEN TESTS
-assert double([1273946]) == [2547892], "zqagainsay"
-### END HIDDEN TESTS
 
 # %% answer why 2
 # Why should a program never grade itself?
