@@ -45,6 +45,8 @@ class Names:
 
     needs: frozenset[str] = frozenset()
     """Those it may read before it binds them."""
+    at_once: frozenset[str] = frozenset()
+    """Those of `needs` that it reads when it runs, not only when a function that it defines is called later."""
     binds: frozenset[str] = frozenset()
     """Those that are bound when it has ended."""
     perhaps: frozenset[str] = frozenset()
@@ -80,10 +82,12 @@ def names_of(tree: ast.Module, star: StarNames) -> Names:
     """
     scan = _Scan(star)
     scan.block(simplified(tree).body, top=True)
+    at_once = frozenset(scan.needs)
     scan.read(scan.inside - scan.bound)
     binds, inside = frozenset(scan.bound - scan.removed), frozenset(scan.inside)
     return Names(
         needs=frozenset(scan.needs),
+        at_once=at_once,
         binds=binds,
         perhaps=frozenset(scan.perhaps - binds),
         removes=frozenset(scan.removed),

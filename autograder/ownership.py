@@ -10,7 +10,8 @@ sees what it would see if all cells ran in one kernel, from top to bottom:
   own), or the *examiner* (a cell that runs there only).
 * What a cell needs includes what the functions it mentions need, as far as they were defined in cells that the examiner runs.
 * A locked cell that needs a name of the student's runs in the candidate only, one that needs a name of the examiner's runs in
-  the examiner only, any other in both. A name that nothing has bound yet is the student's if it ever will be. Since placing one
+  the examiner only, any other in both. What its functions need only when they are called does not count for the student's
+  names: helpers that call what the student wrote are the instructor's own on the examiner's side, where nobody can replace them. A name that nothing has bound yet is the student's if it ever will be. Since placing one
   cell moves names and so other cells, this is repeated until nothing moves; cells only ever move towards the candidate.
 * A cell that the student writes may bind any name: one that no cell of the instructor's gives is the student's from then on.
 * A cell that may bind a name or may not needs the old value too.
@@ -317,7 +318,7 @@ def _cell(reading: _Reading, placed: Placed, given: frozenset[str]) -> Cell:
         notes.append(f"the student's functions may change {_listed(placed.refetch)} while it runs")
     if placed.writes_back:
         notes.append(f"the examiner sends {_listed(placed.writes_back)} to the candidate")
-    if where is Where.BOTH and placed.takes:
+    if where is Where.BOTH and placed.takes and reading.tag is not None:
         notes.append(f"on the examiner's side it uses {_listed(placed.takes)} of the student's")
     return Cell(
         index=reading.draft.index,
@@ -356,6 +357,8 @@ def _why(reading: _Reading, placed: Placed) -> str:
         return f"tagged `{reading.tag}`"
     if reading.kind is not Kind.READ_ONLY:
         return _WHY[reading.kind]
+    if placed.where is Where.BOTH and placed.takes:
+        return f"locked, and needs {_listed(placed.takes)} of the student's only when its functions are called"
     if not placed.because:
         return "locked, and needs nothing of the student's" if placed.where is Where.BOTH else "locked"
     used = [f"`{name}`" + (f" (through `{placed.reached[name]}`)" if placed.reached[name] else "") for name in placed.because]

@@ -110,7 +110,8 @@ class _Walk:
         perhaps = {name for name in names.perhaps if name in self._owner}
         needs = names.needs | perhaps
         reached = self._follow(needs, names)
-        students = tuple(sorted(name for name in reached if self._may_be_students(name)))
+        at_once = self._follow(names.at_once | perhaps, names)
+        students = tuple(sorted(name for name in at_once if self._may_be_students(name)))
         examined = tuple(sorted(name for name in reached if self._owner.get(name) is Where.EXAMINER))
         where = self._decide(draft, students, examined)
         takes = frozenset(name for name in reached if self._owned(name) is Where.CANDIDATE)

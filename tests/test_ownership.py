@@ -83,9 +83,6 @@ def test_a_locked_cell_that_uses_the_students_names_is_the_students_and_so_is_wh
 @pytest.mark.parametrize(
     "source",
     [
-        "def use():\n    return fit(1)",
-        "use = lambda: fit(1)",
-        "class Use:\n    def run(self):\n        return fit(1)",
         "class Use(fit):\n    pass",
         "use = [fit(x) for x in range(3)]",
         "use = sorted([1], key=lambda v: fit(v))",
@@ -94,11 +91,28 @@ def test_a_locked_cell_that_uses_the_students_names_is_the_students_and_so_is_wh
         "def use(x: fit) -> None:\n    pass",
         "use = f'{fit(1)!r:>{fit(2)}}'",
         "if False:\n    use = fit",
-        "async def use():\n    return await fit(1)",
+        "def use():\n    return fit(1)\nuse()",
+        "def use():\n    return fit(1)\nkept = [use]",
     ],
 )
 def test_a_use_anywhere_counts(source: str) -> None:
     assert placed(source, SOLUTION) is CANDIDATE
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def use():\n    return fit(1)",
+        "use = lambda: fit(1)",
+        "class Use:\n    def run(self):\n        return fit(1)",
+        "async def use():\n    return await fit(1)",
+    ],
+)
+def test_a_helper_that_calls_the_students_is_the_instructors_own_where_tests_run(source: str) -> None:
+    ownership = analysed(SOLUTION, locked("l", source), graded("t", "assert use is not None or Use"))
+    assert ownership.cell("l").where is BOTH
+    assert ownership.cell("l").why == "locked, and needs `fit` of the student's only when its functions are called"
+    assert "fit" in ownership.cell("t").takes
 
 
 @pytest.mark.parametrize(
@@ -120,14 +134,14 @@ def test_another_name_of_the_same_spelling_does_not_count(source: str) -> None:
     assert placed(source, SOLUTION) is BOTH
 
 
-def test_a_locked_function_that_mentions_an_exercise_defined_later_is_the_students() -> None:
+def test_a_mention_of_a_locked_function_that_needs_an_exercise_defined_later_is_the_students() -> None:
     ownership = analysed(locked("help", "def show():\n    return fit(1)"), locked("next", "shown = show"), SOLUTION)
-    assert [cell.where for cell in ownership.cells] == [CANDIDATE, CANDIDATE, CANDIDATE]
+    assert [cell.where for cell in ownership.cells] == [BOTH, CANDIDATE, CANDIDATE]
 
 
 def test_places_are_found_over_the_whole_notebook() -> None:
     """`a` needs `b`, which only turns out to be the student's when the cell of `c` is placed."""
-    ownership = analysed(locked("a", "def a():\n    return b()"), locked("b", "def b():\n    return c()"), exercise("c", "c = 1"))
+    ownership = analysed(locked("a", "a = [b]"), locked("b", "b = [c]"), exercise("c", "c = 1"))
     assert [cell.where for cell in ownership.cells] == [CANDIDATE, CANDIDATE, CANDIDATE]
 
 
@@ -469,7 +483,7 @@ def test_a_name_that_nothing_gives_is_noted() -> None:
     ownership = analysed(
         locked("l", "def f():\n    return late, never"), exercise("e", "late = 1"), graded("t", "assert x == late")
     )
-    assert ownership.cell("l").notes == ("nothing before it gives `never`",)
+    assert ownership.cell("l").notes[-1] == "nothing before it gives `never`"
     assert ownership.cell("t").notes == ("nothing before it gives `x`",)
 
 

@@ -27,7 +27,7 @@ title = "Cheats"
 track = "safety"
 week = 1
 due = "never"
-points = 51
+points = 53
 device = "cpu"
 
 [limits]
