@@ -25,6 +25,7 @@ from autograder.manifest import Manifest
 from autograder.mutants import Mutant, read_mutants
 from autograder.ownership import HEADER, analyse, module_name, table
 from autograder.prover import Job, Outcome, ProverCell, Variant
+from autograder.stand_ins import kept_for_later
 
 MAX_TEST_SECONDS = 30.0
 """A wrong solution that loops is given up after this long in each test cell, or the manifest's limit if that is less."""
@@ -174,6 +175,11 @@ def _static_problems(manifest: Manifest, cells: list[nbformat.NotebookNode], bui
     for test, names in manifest.references.items():
         if test not in ids or not set(names) <= exercises:
             problems.append(f"[references] {test} = {list(names)}: no such test cell or exercise")
+    for test, name, later in kept_for_later(manifest.references, cells):
+        problems.append(
+            f"[references] {test}: the reference of {name} stands in there, and student code could keep it until {later}, "
+            f"which is about {name} itself: put {later} before {test}"
+        )
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in cells):
         problems.append("no cell is tagged `parameters`, so papermill cannot set DEVICE and SEED")
     return problems

@@ -21,7 +21,7 @@ from typing import Any
 from autograder.failures import raised_by_student
 from autograder.lifeline import Examine, Examined, ForkRequest, Prepare, read_frame, read_task, send_frame
 from autograder.peer import Examiner
-from autograder.questions import Questions
+from autograder.questions import Questions, UnlikeReferenceError
 from autograder.seeds import seed_generators
 from autograder.transcript import Shell, make_shell
 from autograder.weaving import DESK, Weaver
@@ -100,7 +100,8 @@ class Desk:
                 self._namespace.pop(DESK, None)
         self._wire.done()
         answer = self._examined(error, transcript.messages)
-        return dataclasses.replace(answer, asked=sorted(questions.asked), unlike=questions.unlike)
+        unlike = str(error) if isinstance(error, UnlikeReferenceError) else ""
+        return dataclasses.replace(answer, asked=sorted(questions.asked), unlike=unlike)
 
     def _begin(self, names: Sequence[str]) -> None:
         """Make the student's `names` known, as far as there are any, and forget those fetched before."""

@@ -22,12 +22,13 @@ import nbformat
 from autograder.cells import NBGRADERS, Delimiters, parameters_of, seed_of
 from autograder.examiner import Examiner
 from autograder.gpu import device_of
-from autograder.grade import NO_REFERENCES, References, grade_notebook
+from autograder.grade import NO_REFERENCES, grade_notebook
 from autograder.kernel import KernelSource, Launch
 from autograder.limits import Limits
 from autograder.ownership import analyse
 from autograder.paired import PairedExaminer
 from autograder.report import Report
+from autograder.stand_ins import StandIns
 from autograder.warm import WarmKernels
 
 ENGINE_NAME = "autograder"
@@ -71,7 +72,7 @@ def run_with_papermill(
     kernels: KernelSource,
     examiner: Examiner,
     launch: Launch,
-    references: References = NO_REFERENCES,
+    references: StandIns = NO_REFERENCES,
     delimiters: Delimiters = NBGRADERS,
 ) -> Report:
     """Run `nb` in place through the papermill engine; papermill's own metadata are taken out again.
@@ -106,7 +107,7 @@ def _execute(
     launch: Launch | None = None,
     kernels: KernelSource | None = None,
     examiner: Examiner | None = None,
-    references: References = NO_REFERENCES,
+    references: StandIns = NO_REFERENCES,
     delimiters: Delimiters = NBGRADERS,
     unsafe_no_sandbox: bool = False,
     unexamined: Collection[str] = (),

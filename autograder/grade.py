@@ -26,13 +26,12 @@ from autograder.examiner import Examiner, Finding, TestCell
 from autograder.kernel import Ending, Kernel, KernelSource, Launch
 from autograder.outputs import Outputs
 from autograder.report import CellReport, Incident, KernelReport, Report
+from autograder.stand_ins import StandIns
 from autograder.verdict import BY_HAND, Score, Verdict
 
 log = logging.getLogger(__name__)
 
-References = Mapping[str, Mapping[str, str]]
-"""Test cell -> exercise -> the reference's cell."""
-NO_REFERENCES: References = MappingProxyType({})
+NO_REFERENCES: StandIns = MappingProxyType({})
 START_TRIES = 2
 """A kernel that does not start is our failure; it is tried once more before a human is asked."""
 
@@ -43,7 +42,7 @@ def grade_notebook(
     kernels: KernelSource,
     examiner: Examiner,
     launch: Launch,
-    references: References = NO_REFERENCES,
+    references: StandIns = NO_REFERENCES,
     delimiters: Delimiters = NBGRADERS,
     around_cell: Callable[[nbformat.NotebookNode, int], AbstractContextManager[None]] | None = None,
 ) -> Report:
@@ -71,7 +70,7 @@ class _Run:
     """The state of one notebook while it is graded."""
 
     def __init__(
-        self, kernels: KernelSource, examiner: Examiner, launch: Launch, references: References, delimiters: Delimiters
+        self, kernels: KernelSource, examiner: Examiner, launch: Launch, references: StandIns, delimiters: Delimiters
     ) -> None:
         self._kernels = kernels
         self._examiner = examiner

@@ -27,6 +27,7 @@ from autograder.placement import Where
 from autograder.preload import modules_for
 from autograder.rehearsal import rehearse
 from autograder.report import Report
+from autograder.stand_ins import StandIns, kept_for_later, stand_ins_of
 from autograder.warm import WarmKernels
 
 log = logging.getLogger(__name__)
@@ -151,12 +152,13 @@ def _modules_beside(folder: Path) -> dict[str, str]:
     return found
 
 
-def _references(task: Task) -> Mapping[str, Mapping[str, str]]:
-    """Test cell -> exercise -> the reference's cell, from the manifest and the source notebook."""
+def _references(task: Task) -> StandIns:
+    """What stands in where, from the manifest and the source notebook."""
     if task.manifest is None or not task.manifest.references:
         return {}
     if task.source is None:
         log.warning("No source notebook of %s here: one mistake may cost points in later exercises.", task.notebook)
         return {}
-    cells = {grade_id_of(cell): cell.source for cell in task.source.cells if kind_of(cell) is Kind.EXERCISE}
-    return {test: {name: cells[name] for name in needed if name in cells} for test, needed in task.manifest.references.items()}
+    for test, exercise, later in kept_for_later(task.manifest.references, task.source.cells):
+        log.warning("The reference of %s cannot stand in for %s: it could be kept until %s.", exercise, test, later)
+    return stand_ins_of(task.manifest.references, task.source.cells)

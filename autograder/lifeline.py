@@ -193,7 +193,7 @@ class Examined(_Message):
     asked: list[str] = field(default_factory=list)
     """What it asked of the student's objects, if nothing was known before."""
     unlike: str = ""
-    """What it asked of them although it asks nothing like that of the reference's, in words."""
+    """Why it was ended, if it asked something of them that it does not ask of the reference's."""
 
 
 def read_task(data: bytes) -> Prepare | Examine:

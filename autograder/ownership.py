@@ -10,9 +10,10 @@ sees what it would see if all cells ran in one kernel, from top to bottom:
   own), or the *examiner* (a cell that runs there only).
 * What a cell needs includes what the functions it mentions need, as far as they were defined in cells that the examiner runs.
 * A locked cell that needs a name of the student's runs in the candidate only, one that needs a name of the examiner's runs in
-  the examiner only, any other in both. What its functions need only when they are called does not count for the student's
-  names: helpers that call what the student wrote are the instructor's own on the examiner's side, where nobody can replace them. A name that nothing has bound yet is the student's if it ever will be. Since placing one
+  the examiner only, any other in both. A name that nothing has bound yet is the student's if it ever will be. Since placing one
   cell moves names and so other cells, this is repeated until nothing moves; cells only ever move towards the candidate.
+* What the functions of a locked cell need only when they are called does not make it the student's: helpers that call what the
+  student wrote are the instructor's own on the examiner's side, where nobody can replace them.
 * A cell that the student writes may bind any name: one that no cell of the instructor's gives is the student's from then on.
 * A cell that may bind a name or may not needs the old value too.
 * Setting an attribute or an item of a name counts as binding it in a cell of the student's, unless it is an import.

@@ -29,7 +29,7 @@ from autograder.gradients import Graph
 from autograder.loans import Leaf
 from autograder.objects import Callback, read_object, write_object
 from autograder.proxy import OPERATIONS, Proxy, describe_object, number_of, proxy_of
-from autograder.questions import Questions
+from autograder.questions import Questions, UnlikeReferenceError
 from autograder.wire import Caps, Closed, WireError
 
 _MOST_FAILURES = 10_000
@@ -96,7 +96,7 @@ class Examiner(Peer):
         outermost = self._depth == 0
         try:
             answer = super().ask(operation, *operands)
-            self.questions.answered(operation, operands, answer)
+            self.questions.note(operation, operands, answer)
             if outermost:
                 failed = next((error for error in self._raised if isinstance(error, AssertionError)), None)
                 if failed is not None:
@@ -106,6 +106,9 @@ class Examiner(Peer):
             failed = next((one for one in self._raised if isinstance(one, AssertionError)), None) if outermost else None
             if failed is not None and failed is not error:
                 raise failed from None
+            if not isinstance(error, UnlikeReferenceError):
+                with contextlib.suppress(UnlikeReferenceError):  # what was raised tells enough
+                    self.questions.note(operation, operands)
             if isinstance(error, StopIteration) and operation != "next":
                 raise _not_an_end(error) from None
             raise

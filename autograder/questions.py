@@ -19,7 +19,7 @@ from typing import Any
 from autograder.proxy import ProxyError, once_asked, type_name_of
 
 _MOST = 10_000
-_FREE = frozenset({"get", "has", "set", "delete", "run", "call", "next", "setattr", "delattr", "setitem", "delitem"})
+_FREE = frozenset({"get", "has", "set", "delete", "run", "call", "next", "gradients", "setattr", "delattr", "setitem", "delitem"})
 _FREE_ONCE = frozenset({"iter", "float"})
 _BY_NAME = frozenset({"getattr"})
 
@@ -36,14 +36,12 @@ class Questions:
         self._known = None if known is None else frozenset(known)
         self.asked: set[str] = set()
         """What was asked that is not free, as `known` wants it."""
-        self.unlike = ""
-        """The first that is not known, in words."""
 
-    def answered(self, operation: str, operands: tuple[Any, ...], answer: Any) -> None:
-        """Take note that the candidate gave an `answer`.
+    def note(self, operation: str, operands: tuple[Any, ...], answer: Any = None) -> None:
+        """Take note of what the candidate was asked; it gave an `answer`, or raised something.
 
         Raises:
-            UnlikeReferenceError: it was not asked for in the reference's run.
+            UnlikeReferenceError: it was not asked for that in the reference's run. The answer must be forgotten.
         """
         if operation in _FREE or (operation in _FREE_ONCE and (answer is operands[0] or once_asked(operands[0], operation))):
             return
@@ -52,8 +50,7 @@ class Questions:
             if len(self.asked) < _MOST:
                 self.asked.add(question)
         elif question not in self._known:
-            self.unlike = self.unlike or (
+            raise UnlikeReferenceError(
                 f"the test asks a student's object of type {type_name_of(operands[0])} for `{question}`; where the reference's"
                 " work is tested it does not, so the reference gives plain data or another kind of object there"
             )
-            raise UnlikeReferenceError(self.unlike)

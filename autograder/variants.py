@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from autograder.build import staged_files, text_cells
 from autograder.cells import Kind, grade_id_of, kind_of, parameters_of, points_of, seed_of
 from autograder.check import MAX_TEST_SECONDS
 from autograder.examiner import CandidateExaminer, Examiner, Finding, TestCell
-from autograder.grade import References, grade_notebook
+from autograder.grade import grade_notebook
 from autograder.kernel import Ending, Kernel, KernelSource, Launch, Reply
 from autograder.manifest import Manifest
 from autograder.mutants import Mutant
@@ -32,6 +32,8 @@ from autograder.ownership import Ownership, analyse, module_name
 from autograder.paired import PairedExaminer
 from autograder.preload import modules_for
 from autograder.prover import ProverCell, reachable
+from autograder.rehearsal import rehearse
+from autograder.stand_ins import StandIns, stand_ins_of
 from autograder.verdict import Verdict, judge_error
 from autograder.warm import WarmKernels
 
@@ -66,11 +68,13 @@ class Setting:
     ownership: Ownership
     kernels: WarmKernels
     launch: Launch
-    references: References
+    references: StandIns
     exercises: Mapping[str, str]
     """Exercise -> the reference's cell."""
     reach: Mapping[str, set[str]]
     """Test cell -> exercises that its verdict can depend on."""
+    known: Mapping[str, Collection[str]]
+    """Test cell -> what it asks of the reference's objects, as in grading."""
     starting: threading.Lock = field(default_factory=threading.Lock)
     """Held while a kernel starts: threads share the source of kernels, so that it imports only once."""
 
@@ -86,7 +90,7 @@ class Setting:
 
     def examiner(self, *, examined: bool) -> Examiner:
         """Who runs the test cells of one notebook, apart or not."""
-        apart = PairedExaminer(source=self.source, ownership=self.ownership, launch=self.launch)
+        apart = PairedExaminer(source=self.source, ownership=self.ownership, launch=self.launch, known=self.known)
         return _InTurn(apart if examined else CandidateExaminer(), self.starting)
 
 
@@ -107,16 +111,16 @@ def read_setting(manifest: Manifest, folder: Path, kernels: WarmKernels) -> Sett
     launch = Launch(folder=folder, limits=manifest.limits, seed=seed_of(manifest.id, parameters_of(nb).get("SEED")))
     launch = replace(launch, modules=modules_for(nb, launch, kernels))
     cells = tuple(ProverCell(name=grade_id_of(cell) or "", kind=kind_of(cell).value, source=cell.source) for cell in code)
+    ownership = analyse(nb, modules=modules, unexamined=manifest.unexamined)
     return Setting(
         source=nb,
-        ownership=analyse(nb, modules=modules, unexamined=manifest.unexamined),
+        ownership=ownership,
         kernels=kernels,
         launch=launch,
-        references={
-            test: {name: exercises[name] for name in names if name in exercises} for test, names in manifest.references.items()
-        },
+        references=stand_ins_of(manifest.references, code),
         exercises=exercises,
         reach=reachable(cells),
+        known=rehearse(PairedExaminer(source=nb, ownership=ownership, launch=launch), launch, kernels),
     )
 
 

@@ -18,13 +18,8 @@ from tests.cheats.table import is_careless
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(3000)]
 CHEATS = cheats()
 _ROUNDING = 0.01
-OPEN = {
-    "checker_of_the_assignment": "a locked function that calls the student's runs among student code, and can be replaced there",
-    "length_that_lies": "an object of the student's own class may answer `len`, indexing and iteration differently",
-    "two_faces": "the same",
-    "reference_kept": "student code can keep a reference that stands in, and use it in a later test of the same exercise",
-}
-"""Cheats that still earn what they should not: docs/cheating.md says what an author can do about each."""
+_WAITS = "not_examined"
+"""The verdict on a test that a person has to look at."""
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +31,12 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
 every_cheat = pytest.mark.parametrize("cheat", CHEATS, ids=[cheat.name for cheat in CHEATS])
 
 
-@pytest.mark.parametrize(
-    "cheat",
-    [
-        pytest.param(
-            cheat, id=cheat.name, marks=pytest.mark.xfail(reason=OPEN[cheat.name], strict=True) if cheat.name in OPEN else ()
-        )
-        for cheat in CHEATS
-    ],
-)
+@every_cheat
 def test_cheat_earns_what_is_its_own_and_nothing_else(graded: Class, cheat: Cheat) -> None:
     student = graded.students[cheat.name]
     earned = {test: student.points[test] for test in cheat.points}
-    too_much = {test: points for test, points in earned.items() if points is None or points > cheat.points[test] + _ROUNDING}
+    assert {test for test, points in earned.items() if points is None} <= {t for t in earned if student.verdicts[t] == _WAITS}
+    too_much = {test: points for test, points in earned.items() if (points or 0) > cheat.points[test] + _ROUNDING}
     assert not too_much, f"{cheat.idea}: its own part is worth {dict(cheat.points)}; verdicts {student.verdicts}"
 
 

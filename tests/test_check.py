@@ -57,6 +57,13 @@ def test_a_mistake_is_not_punished_twice_because_the_reference_stands_in(tmp_pat
         ("return sum(values) / len(values)", "return sum(values)", "reference: test_mean raised AssertionError"),
         ('assert mean([1.0, 3.0]) == 2.0, "Exercise 1: two values"\n', "", "test cell test_mean has no visible part"),
         ('"points": 5', '"points": 6', "the cells are worth 11 points, the manifest says 10"),
+        (
+            '# %% [markdown] nbgrader={"grade": true, "grade_id": "why"',
+            '# %% nbgrader={"grade": true, "grade_id": "test_again", "locked": true, "points": 1, "schema_version": 3, '
+            '"solution": false, "task": false}\nassert mean([1.0]) == 1.0\n\n'
+            '# %% [markdown] nbgrader={"grade": true, "grade_id": "why"',
+            "[references] test_spread: the reference of mean stands in there, and student code could keep it until test_again",
+        ),
         ('"grade_id": "parameters"', '"grade_id": "why"', "grade id why is used more than once"),
         (' tags=["parameters"]', "", "no cell is tagged `parameters`"),
         ("SEED = 0", "SEED = 0\nprint(mean([1.0]))", "release: parameters raises NameError"),

@@ -35,7 +35,11 @@ SOURCE = make.notebook(
         "assert triple(2) == 6\n### BEGIN HIDDEN TESTS\nassert triple(7) == 21, 'Exercise 2'\n### END HIDDEN TESTS",
         points=2,
     ),
-    make.graded("partial", "triple(1)\n### BEGIN HIDDEN TESTS\ntriple(1) / 2\n### END HIDDEN TESTS", points=4),
+    make.graded(
+        "partial",
+        "out = triple(1)\n### BEGIN HIDDEN TESTS\nout if isinstance(out, str) else out / 2\n### END HIDDEN TESTS",
+        points=4,
+    ),
     make.given("question", "Why?\n\n=== BEGIN MARK SCHEME ===\nrubric-4712\n=== END MARK SCHEME ===", markdown=True),
     make.answer(
         "why",
@@ -102,7 +106,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
     hand_in("negative", triple="def triple(x):\n    return 3 * x if x > 1 else -5")
     hand_in(
         "words",
-        triple="class W(str):\n    __truediv__ = lambda s, o: 'full marks'\ndef triple(x):\n    return 3 * x if x > 1 else W()",
+        triple="def triple(x):\n    return 3 * x if x > 1 else 'full marks'",
     )
     hand_in("too_large", triple="def triple(x):\n    return 3 * x if x > 1 else 1e9")
     hand_in("exits", triple="import os\ndef triple(x):\n    os._exit(0)")

@@ -13,11 +13,12 @@ import pytest
 from autograder import kernel as kernel_module
 from autograder.errors import KernelStartError
 from autograder.examiner import CandidateExaminer
-from autograder.grade import NO_REFERENCES, References, grade_notebook
+from autograder.grade import NO_REFERENCES, grade_notebook
 from autograder.kernel import ColdKernels, Ending, Kernel, KernelSource, Launch
 from autograder.limits import Limits
 from autograder.outputs import Outputs
 from autograder.report import Report
+from autograder.stand_ins import StandIns
 from autograder.verdict import Verdict
 from autograder.warm import WarmKernels
 from tests import make
@@ -38,7 +39,7 @@ class Grading:
         *cells: nbformat.NotebookNode,
         limits: Limits = LIMITS,
         kernels: KernelSource | None = None,
-        references: References = NO_REFERENCES,
+        references: StandIns = NO_REFERENCES,
     ) -> tuple[Report, nbformat.NotebookNode]:
         nb = make.notebook(*cells)
         report = grade_notebook(

@@ -9,12 +9,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.grade import NO_REFERENCES, References, grade_notebook
+from autograder.grade import NO_REFERENCES, grade_notebook
 from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.ownership import analyse
 from autograder.paired import PairedExaminer
 from autograder.report import Report, read_report
+from autograder.stand_ins import StandIns
 from autograder.verdict import Verdict
 from autograder.warm import WarmKernels
 from autograder.weaving import Weaver
@@ -30,7 +31,7 @@ def grade(
     folder: Path,
     source: nbformat.NotebookNode,
     cells: dict[str, str],
-    references: References = NO_REFERENCES,
+    references: StandIns = NO_REFERENCES,
     unexamined: Collection[str] = (),
 ) -> tuple[dict[str, Verdict], Report]:
     """The verdicts on `source` with some cells rewritten."""

@@ -30,6 +30,7 @@ from torch import nn
 from autograder.failures import StudentError, StudentExit, raised_by_student
 from autograder.peer import Examiner
 from autograder.proxy import Proxy, ProxyError
+from autograder.questions import Questions, UnlikeReferenceError
 from autograder.wire import Caps, Deadline, Unplain, WireError
 
 _NURSERY = """
@@ -92,6 +93,84 @@ def start(nursery: socket.socket) -> Iterator[Start]:
 
 def pid_of(examiner: Examiner) -> int:
     return int(examiner.__dict__["pid"])
+
+
+# -- what may be asked -------------------------------------------------------------------------------------------------------
+
+_TWO_FACES = """
+class Faces:
+    def __init__(self, xs): self.xs, self.looks = xs, 0
+    def __len__(self): return len(self.xs)
+    def __getitem__(self, part): return []
+    def __iter__(self):
+        self.looks += 1
+        return iter([0] * len(self.xs) if self.looks == 1 else self.xs)
+    def __float__(self): self.looks += 1; return float(self.looks)
+    def mean(self): return 0.0
+class Stream:
+    def __init__(self, xs): self.parts = [iter([0]), iter(xs)]
+    def __iter__(self): return self
+    def __next__(self):
+        try: return next(self.parts[0])
+        except StopIteration:
+            if len(self.parts) > 1: del self.parts[0]
+            raise
+def faces(xs): return Faces(xs)
+def stream(xs): return Stream(xs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ask", "question"),
+    [
+        (len, "len"),
+        (lambda thing: thing[0], "getitem"),
+        (lambda thing: 3 in thing, "contains"),
+        (lambda thing: thing.mean, "getattr mean"),
+        (lambda thing: (list(thing), list(thing)), "iter"),
+        (lambda thing: (float(thing), float(thing)), "float"),
+    ],
+)
+def test_only_what_is_asked_of_the_references_objects_is_answered(start: Start, ask: Callable[[Any], Any], question: str) -> None:
+    examiner = start(_TWO_FACES)
+    faces = examiner.get("faces")
+    ask(faces([3, 1]))
+    assert question in examiner.questions.asked
+    examiner.questions = Questions([question])
+    ask(faces([3, 1]))
+    examiner.questions = Questions([])
+    with pytest.raises(UnlikeReferenceError, match=f"object of type Faces for `{question}`"):
+        ask(faces([3, 1]))
+
+
+def test_to_go_through_an_object_once_is_free(start: Start) -> None:
+    examiner = start(_TWO_FACES)
+    examiner.questions = Questions([])
+    assert list(examiner.get("faces")([3, 1])) == [0, 0]  # it asks for the length too, and does without
+    assert float(examiner.get("faces")([3, 1])) == 1.0
+
+
+def test_a_students_own_error_comes_first(start: Start) -> None:
+    examiner = start(_TWO_FACES)
+    examiner.questions = Questions([])
+    with pytest.raises(AttributeError):
+        _ = examiner.get("faces")([3]).nothing
+
+
+def test_what_the_reference_refuses_is_asked_all_the_same(start: Start) -> None:
+    """`with raises(TypeError): len(it)` must fail where the student's object has a length."""
+    examiner = start(_TWO_FACES)
+    with pytest.raises(TypeError):
+        len(examiner.get("stream")([1]))
+    examiner.questions = Questions(examiner.questions.asked)
+    assert len(examiner.get("faces")([1])) == 1
+
+
+def test_an_iterator_that_has_ended_does_not_begin_again(start: Start) -> None:
+    examiner = start(_TWO_FACES)
+    examiner.questions = Questions([])
+    stream = examiner.get("stream")([3, 1])
+    assert [list(stream), list(stream)] == [[0], []]
 
 
 # -- names and plain data ----------------------------------------------------------------------------------------------------

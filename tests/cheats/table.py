@@ -89,6 +89,8 @@ def _summary(cheats: list[Cheat], ours: Class, stock: Class) -> Iterable[tuple[s
     yield f"points of the two honest students, of {most:g}", *(" and ".join(f"{total:g}" for total in each) for each in honest)
     gained = [sum(_gain(cheat, of) > 0 for cheat in forgers) for of in both]
     yield f"cheats of {len(forgers)} that earn a forged point", *map(str, gained)
+    waits = [sum(any(one is None for one in of.students[cheat.name].points.values()) for cheat in forgers) for of in both]
+    yield f"cheats of {len(forgers)} of which a person has to look at a test", *map(str, waits)
     hurt = [sum(_loses_more(cheat, of) for cheat in cheats) for of in both]
     yield f"cheats of {len(cheats)} that lose points of other exercises by it", *map(str, hurt)
     yield "students not graded because another's submission ended the run", *(str(len(of.held_up)) for of in both)
