@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autograder.arrays import copy_of, is_plain_tensor
+from autograder.composites import COMPOSITES, read_composite, write_composite
 from autograder.decoding import Reader
 from autograder.encoding import Writer
 from autograder.exchange import Peer
@@ -185,6 +186,8 @@ class Examiner(Peer):
 
     def read_foreign(self, reader: Reader, tag: bytes) -> Any:
         """See `decoding.Incoming`."""
+        if tag in COMPOSITES:
+            return read_composite(reader, tag)
         return self._read_proxy(reader) if tag == b"p" else super().read_foreign(reader, tag)
 
     def _read_proxy(self, reader: Reader) -> Proxy:
@@ -356,6 +359,8 @@ class Candidate(Peer):
 
     def write_foreign(self, writer: Writer, thing: Any) -> None:
         """See `encoding.Outgoing`."""
+        if write_composite(writer, thing):
+            return
         writer.body += b"p"
         writer.number(self.export(thing))
         writer.value(describe_object(thing))

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("reader", "restore", "mutants", "kernel", "disclosure", "course", "prover", "floor", "unrun", "zygotes", "gpu"),
-        *("loans", "ownership", "sanitise", "questions", "stand_ins"),
+        *("loans", "ownership", "sanitise", "questions", "stand_ins", "composites"),
     ),
     ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
     ("warm", "objects", "exchange", "feedback_step", "preload"),
@@ -37,7 +37,7 @@ BOTH_SIDES = frozenset(
     [
         *("lifeline", "files"),  # between driver and wardens
         # between candidate and examiner
-        *("wire", "arrays", "encoding", "decoding", "failures", "gradients", "proxy", "questions"),
+        *("wire", "arrays", "encoding", "decoding", "failures", "gradients", "proxy", "questions", "composites"),
         *("loans", "lending", "objects", "exchange", "peer"),
     ]
 )

@@ -202,6 +202,27 @@ def test_plain_data_arrive_as_copies(start: Start) -> None:
     assert type(two["a"][1]) is np.float32
 
 
+_COMPOSITES = """
+import collections, numpy, torch
+Own = collections.namedtuple("Own", "a b")
+views = ({"b": 2, "a": 1}.keys(), {"b": [2]}.values(), {"b": [2]}.items())
+unusual = ({(lambda: 0): 1}.keys(), Own(1, 2))
+best, powers = torch.tensor([[1.0, 3.0]]).max(dim=1), numpy.linalg.eigh(numpy.eye(2))
+"""
+
+
+def test_results_with_named_parts_and_views_of_dicts_are_data(start: Start) -> None:
+    examiner = start(_COMPOSITES)
+    keys, values, items = examiner.get("views")
+    assert keys == {"a", "b"}
+    assert [list(keys), list(values), list(items)] == [["b", "a"], [[2]], [("b", [2])]]
+    best, powers = examiner.get("best"), examiner.get("powers")
+    assert type(best).__name__ == "max"
+    assert (best.values.item(), best[1].item()) == (3.0, 1)
+    assert np.array_equal(powers.eigenvalues, [1, 1])
+    assert all(type(thing) is Proxy for thing in examiner.get("unusual"))
+
+
 def test_subclasses_of_plain_types_are_no_data(start: Start) -> None:
     examiner = start(
         "class Liar(float):\n"

@@ -349,7 +349,7 @@ def test_keys_that_collide_are_refused() -> None:
 
 
 def test_every_tag_means_one_thing() -> None:
-    tags = [*decoding._READ, *(b"k", b"G", b"p", b"R", b"M", b"F", b"K", b"O")]
+    tags = [*decoding._READ, *(b"k", b"G", b"p", b"R", b"M", b"F", b"K", b"O", b"V", b"W")]
     assert len(tags) == len(set(tags))
     assert all(len(tag) == 1 for tag in tags)
 
