@@ -25,7 +25,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-from autograder.peer import Candidate, Examiner, serve
+from autograder.candidate import Candidate, serve
+from autograder.peer import Examiner
 
 COPIED, OVERWRITTEN, PASSED, PASSED_AGAIN, CALLS_AFTER, RETURNED, PICKLED, PICKLED_BACK = TENSOR = (
     "copied",

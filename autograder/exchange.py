@@ -26,6 +26,9 @@ from autograder.lending import Loans
 from autograder.loans import History, Memory
 from autograder.wire import Caps, Channel, Unplain, WireError
 
+MIRRORING = ("get", "getattr", "getitem", "next")
+"""Operations that reach for what the student has. A leaf that one of them finds, a parameter, stays equal to the student's."""
+
 
 class Peer:
     """One end. A subclass says what it accepts, and what it does when asked."""
@@ -288,3 +291,10 @@ class _Breaking:
         self._peer.broken = error if isinstance(error, WireError) else WireError(f"interrupted by {type(error).__name__}")
         if isinstance(error, Exception) and error is not self._peer.broken:
             raise self._peer.broken from None
+
+
+def gradients_of(graph: Any, gradient: Any, create: Any, fill: Any) -> tuple[Any, ...]:
+    """What the other side asks when it goes backwards through a tensor of ours."""
+    if not isinstance(graph, gradients.Graph):
+        raise WireError("a gradient of something that has none")
+    return graph.gradients(gradient, create=create is True, fill=fill is True)

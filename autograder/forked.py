@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from autograder.candidate import Candidate, serve
 from autograder.desk import ready_desk
 from autograder.lifeline import CHANNELS, ForkRequest
-from autograder.peer import Candidate, serve
 from autograder.seeds import seed_generators
 
 

@@ -1,11 +1,10 @@
-"""The two ends of the connection over which a test works on objects that live in the student's process.
+"""The test's end of the connection over which it works on objects that live in the student's process (`candidate`).
 
-Runs: both sides.
+Runs: both sides; used in the examiner.
 
-    candidate    serve(Candidate(connection, namespace))    until the examiner says that it is done
-    examiner     examiner = Examiner(connection)
-                 f = examiner.get("f")                      a `Proxy`
-                 f(x)                                       runs in the candidate
+    examiner = Examiner(connection)
+    f = examiner.get("f")               a `Proxy`
+    f(x)                                runs in the candidate
 
 Pickle goes in, plain data comes out: the examiner may send anything and accepts nothing but plain data and references.
 """
@@ -13,29 +12,23 @@ Pickle goes in, plain data comes out: the examiner may send anything and accepts
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
-import threading
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 from autograder.arrays import copy_of, is_plain_tensor
-from autograder.composites import COMPOSITES, read_composite, write_composite
+from autograder.composites import COMPOSITES, read_composite
 from autograder.decoding import Reader
 from autograder.encoding import Writer
-from autograder.exchange import Peer
-from autograder.failures import describe, raised_by_student, rebuild, veil, veiled
-from autograder.gradients import Graph
+from autograder.exchange import MIRRORING, Peer, gradients_of
+from autograder.failures import raised_by_student, rebuild, veil
 from autograder.loans import Leaf
-from autograder.objects import Callback, read_object, write_object
-from autograder.proxy import OPERATIONS, Proxy, describe_object, number_of, proxy_of
+from autograder.objects import Callback, write_object
+from autograder.proxy import Proxy, number_of, proxy_of
 from autograder.questions import Questions, UnlikeReferenceError
-from autograder.wire import Caps, Closed, WireError
+from autograder.wire import Caps, WireError
 
 _MOST_FAILURES = 10_000
-MIRRORING = ("get", "getattr", "getitem", "next")
-"""Operations that reach for what the student has. A leaf that one of them finds, a parameter, stays equal to the student's."""
 
 
 class Examiner(Peer):
@@ -157,7 +150,7 @@ class Examiner(Peer):
             raise RecursionError("callbacks inside callbacks")
         if operation == "gradients" and len(operands) == 3:
             graph = self.exported(number)
-            return _gradients(graph, *operands)
+            return gradients_of(graph, *operands)
         if operation != "callback" or type(number) is not int or len(operands) != 2:
             raise self._break("the student's process asked for something that it may not ask")
         loan, (arguments, keywords) = self.loans.get(number), operands
@@ -235,167 +228,3 @@ def _not_an_end(error: StopIteration) -> RuntimeError:
     found = RuntimeError("student code raised StopIteration")
     found.raised_by_student = raised_by_student(error)  # type: ignore[attr-defined]
     return found
-
-
-def _gradients(graph: Any, gradient: Any, create: Any, fill: Any) -> tuple[Any, ...]:
-    if not isinstance(graph, Graph):
-        raise WireError("a gradient of something that has none")
-    return graph.gradients(gradient, create=create is True, fill=fill is True)
-
-
-class Candidate(Peer):
-    """The end in the student's process. Nothing here guards anything: student code may change it."""
-
-    lends_memory = False
-
-    def __init__(self, connection: socket.socket, namespace: dict[str, Any], *, caps: Caps | None = None) -> None:
-        super().__init__(connection, caps or Caps(), 1)
-        self._namespace = namespace
-        self._names_leaves = True
-        self._calling = False
-        self._raised: list[tuple[BaseException, int]] = []
-        self._in_student_code = False
-        self._interrupted = False
-        self._waits = 0
-
-    def interrupt(self) -> None:
-        """Stop the student code that runs, or that is waiting for a callback; without any, nothing happens."""
-        if self._in_student_code:
-            raise KeyboardInterrupt
-        self._interrupted = self._waits > 0
-
-    def serve(self) -> None:
-        """Do what the examiner asks until it is done or gone."""
-        while True:
-            try:
-                kind, content = self._receive("")
-                if kind != "ask" or content == ("done",):
-                    return
-                self._serve(content)
-                del content
-            except Closed:
-                return
-            except WireError as error:  # what the test sent needs something that is missing here
-                self.broken = None
-                self._send("raised", self._describe(error))
-                raise
-            self._raised.clear()
-
-    def _outcome(self, content: tuple[Any, ...]) -> tuple[str, Any]:
-        operation, *operands = content
-        try:
-            try:
-                self._in_student_code = True
-                answer = self._do(operation, operands)
-            finally:
-                self._in_student_code = False
-            self._names_leaves = operation in MIRRORING
-            return "answer", answer
-        except BaseException as error:  # noqa: BLE001  whatever student code raises is an answer
-            return "raised", self._describe(error)
-
-    def _do(self, operation: str, operands: list[Any]) -> Any:
-        match operation, operands:
-            case "get", [name]:
-                return self._global(name)
-            case "has", [name]:
-                return name in self._namespace
-            case "set", [name, value]:
-                self._namespace[name] = value
-            case "delete", [name]:
-                self._global(name)
-                del self._namespace[name]
-            case "run", [source]:
-                exec(compile(source, "<reference>", "exec"), self._namespace)
-            case "exit", [manager, error]:
-                return type(manager).__exit__(manager, None if error is None else type(error), error, None)
-            case "gradients", [number, *rest]:
-                return _gradients(self.exported(number), *rest)
-            case _:
-                return OPERATIONS[operation](*operands)
-        return None
-
-    def _global(self, name: str) -> Any:
-        if name not in self._namespace:
-            raise NameError(f"name {name!r} is not defined", name=name)
-        return self._namespace[name]
-
-    def _describe(self, error: BaseException) -> tuple[Any, ...]:
-        number = next((number for one, number in self._raised if one is error), None)
-        return number, None if number is not None else describe(error)
-
-    def _failure(self, content: tuple[Any, ...]) -> BaseException:
-        number, name = content
-        error = veiled(name)
-        self._raised.append((error, number))
-        return error
-
-    def ask(self, operation: str, *operands: Any) -> Any:
-        """See `Peer.ask`. An interrupt that arrives meanwhile waits until student code goes on."""
-        self._waits += 1
-        self._in_student_code, self._names_leaves = False, True
-        try:
-            return super().ask(operation, *operands)
-        finally:
-            self._waits -= 1
-            self._in_student_code = True
-            if self._interrupted:
-                self._interrupted = False
-                raise KeyboardInterrupt
-
-    # -- values ----------------------------------------------------------------------------------------------------------
-
-    def name_for(self, thing: Any) -> int:
-        """See `encoding.Outgoing`: results are copies, but leaves stay what they are, so that training can go on."""
-        return self.loans.lend(thing, Leaf) if self._names_leaves and is_plain_tensor(thing) and thing.requires_grad else 0
-
-    def _shows(self, leaf: Any) -> bool:
-        return True
-
-    def _write_leaf(self, writer: Writer, leaf: Any) -> None:
-        before, self._names_leaves = self._names_leaves, True
-        writer.value(leaf)
-        self._names_leaves = before
-
-    def write_foreign(self, writer: Writer, thing: Any) -> None:
-        """See `encoding.Outgoing`."""
-        if write_composite(writer, thing):
-            return
-        writer.body += b"p"
-        writer.number(self.export(thing))
-        writer.value(describe_object(thing))
-
-    def read_foreign(self, reader: Reader, tag: bytes) -> Any:
-        """See `decoding.Incoming`."""
-        if tag == b"p":
-            return self.exported(reader.number())
-        return read_object(self, reader, tag, self._callback) if tag in b"RMFKO" else super().read_foreign(reader, tag)
-
-    def _callback(self, name: int) -> Any:
-        def callback(*arguments: Any, **keywords: Any) -> Any:
-            return self.ask("callback", name, arguments, keywords)
-
-        return callback
-
-
-@contextlib.contextmanager
-def _interruptible(candidate: Candidate) -> Iterator[None]:
-    """Interrupts reach student code only: one in the middle of a message would leave half of it unread."""
-
-    def interrupt(*_: Any) -> None:
-        candidate.interrupt()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def serve(candidate: Candidate) -> None:
-    """Let the examiner use the student's namespace until it is done. What it holds stays known until the next time."""
-    with _interruptible(candidate):
-        candidate.serve()

@@ -30,6 +30,7 @@ CANDIDATE_MODULES = (
     *("__init__", "lifeline", "files", "seeds", "linux", "usage", "warden", "forked", "zygote"),
     *(
         "wire",
+        "candidate",
         "composites",
         "encoding",
         "decoding",

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
     ("warm", "objects", "exchange", "feedback_step", "preload"),
-    ("grade", "check", "simulate", "probe", "bench", "paired", "peer"),
+    ("grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
     ("engine", "desk", "crossing", "bothways"),
     ("rehearsal", "forked", "bench_examiner"),
     ("grader", "warden", "variants"),
@@ -38,7 +38,7 @@ BOTH_SIDES = frozenset(
         *("lifeline", "files"),  # between driver and wardens
         # between candidate and examiner
         *("wire", "arrays", "encoding", "decoding", "failures", "gradients", "proxy", "questions", "composites"),
-        *("loans", "lending", "objects", "exchange", "peer"),
+        *("loans", "lending", "objects", "exchange", "peer", "candidate"),
     ]
 )
 FRAMEWORKS = {

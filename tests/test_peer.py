@@ -36,7 +36,7 @@ from autograder.wire import Caps, Deadline, Unplain, WireError
 _NURSERY = """
 import os, signal, socket, sys, types, warnings
 import numpy, torch
-from autograder.peer import Candidate, serve
+from autograder.candidate import Candidate, serve
 nursery = socket.socket(fileno=int(sys.argv[1]))
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 while True:
@@ -1095,5 +1095,5 @@ def test_any_bytes_from_a_candidate_are_survived(body: bytes, good: bool) -> Non
 
 
 def test_importing_the_connection_imports_no_library() -> None:
-    code = "import sys, autograder.peer; print([name for name in ('torch', 'numpy', 'cloudpickle') if name in sys.modules])"
+    code = "import sys, autograder.peer, autograder.candidate; print([name for name in ('torch', 'numpy', 'cloudpickle') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
