@@ -117,7 +117,11 @@ class Loans:
         return self._next
 
     def remember(self) -> None:
-        """Note the state of every object: from now on code of this side may change it."""
+        """Note the state of every object: from now on code of this side may change it.
+
+        What a call was given is let go here, before anything is compared for the next one: while the call answered, it was in use.
+        """
+        self._let_go()
         for loan in self._loans.values():
             loan.remember()
 
