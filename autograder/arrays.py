@@ -69,6 +69,19 @@ def torch_dtypes() -> dict[str, Any]:
     return {name: dtype for name, dtype in vars(torch).items() if isinstance(dtype, torch.dtype) and _TORCH_DTYPE.fullmatch(name)}
 
 
+@cache
+def _crossing_dtypes() -> frozenset[Any]:
+    return frozenset(torch_dtypes().values())
+
+
+@cache
+def _memory_dtype(dtype: Any) -> Any:
+    """The dtype of the array that `memory_of` gives for tensors of `dtype`."""
+    import torch
+
+    return memory_of(torch.empty(0, dtype=dtype)).dtype
+
+
 def torch_dtype(name: str) -> Any:
     """PyTorch's dtype of that name."""
     if name not in torch_dtypes():
@@ -116,18 +129,16 @@ def is_plain_tensor(thing: Any) -> bool:
     torch = torch_if_loaded()
     if torch is None or type(thing) not in (torch.Tensor, torch.nn.Parameter):
         return False
-    if thing.layout is not torch.strided or thing.is_quantized or thing.device.type == "meta":
+    if thing.layout is not torch.strided or thing.is_quantized or thing.is_meta:
         return False
-    return str(thing.dtype).removeprefix("torch.") in torch_dtypes() and not torch._C._functorch.is_functorch_wrapped_tensor(
-        thing
-    )
+    return thing.dtype in _crossing_dtypes() and not torch._C._functorch.is_functorch_wrapped_tensor(thing)
 
 
 def memory_of(tensor: Any) -> Any:
     """The elements of `tensor` as an array: its own memory on the CPU, otherwise a copy."""
     torch = sys.modules["torch"]
     plain = tensor.detach()
-    if plain.device.type != "cpu":
+    if not plain.is_cpu:
         plain = plain.cpu()
     if plain.is_conj() or plain.is_neg():
         plain = plain.resolve_conj().resolve_neg()
@@ -224,8 +235,14 @@ def extent(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> tuple
     """Where an array's bytes begin and end, relative to its first element."""
     if 0 in shape:
         return 0, 0
-    steps = [stride * (length - 1) for length, stride in zip(shape, strides, strict=True)]
-    return sum(step for step in steps if step < 0), sum(step for step in steps if step > 0) + itemsize
+    low, high = 0, itemsize
+    for length, stride in zip(shape, strides, strict=True):
+        step = stride * (length - 1)
+        if step < 0:
+            low += step
+        else:
+            high += step
+    return low, high
 
 
 def flat_view(array: Any) -> Any:
@@ -332,10 +349,9 @@ def tensor_at(raw: Any, dtype: Any, shape: Sequence[int], strides: Sequence[int]
     check_geometry(shape, strides, offset, size, raw.nbytes, most)
     if any(stride < 0 or stride % size for stride in strides):
         raise BadArray("strides that no tensor has")
-    high = offset + extent(shape, strides, size)[1]
-    if dtype is torch.bool:
-        check_elements(np.ndarray(tuple(shape), np.bool_, raw, offset, tuple(strides)))
     if not raw.flags.writeable:
         raise BadArray("a tensor in read-only memory")
-    tensor = torch.from_numpy(raw[offset:high]).view(dtype).as_strided(tuple(shape), [stride // size for stride in strides])
-    return tensor.detach()  # to autograd it is no view
+    array = np.ndarray(tuple(shape), _memory_dtype(dtype), raw, offset, tuple(strides))
+    check_elements(array)
+    tensor = torch.from_numpy(array)
+    return tensor if tensor.dtype is dtype else tensor.view(dtype).detach()  # to autograd it is no view

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 from autograder import arrays
@@ -93,11 +94,16 @@ class Reader:
 
     def small(self) -> int:
         """A 32-bit number."""
-        return int(_U32.unpack(self.take(4))[0])
+        return self._numbers(_U32)[0]
 
     def number(self) -> int:
         """A 64-bit number."""
-        return int(_I64.unpack(self.take(8))[0])
+        return self._numbers(_I64)[0]
+
+    def _numbers(self, form: struct.Struct) -> tuple[int, ...]:
+        numbers = form.unpack_from(self._body, self._place)  # complains where the message ends too early
+        self._place += form.size
+        return numbers
 
     def text(self) -> str:
         """A text."""
@@ -130,9 +136,8 @@ class Reader:
         dimensions = self.take(1)[0]
         if dimensions > _MOST_DIMENSIONS:
             raise WireError("too many dimensions")
-        shape = [self.number() for _ in range(dimensions)]
-        storage, offset = self.number(), self.number()
-        strides = [self.number() for _ in range(dimensions)]
+        numbers = self._numbers(_geometry(dimensions))
+        shape, (storage, offset), strides = numbers[:dimensions], numbers[dimensions : dimensions + 2], numbers[dimensions + 2 :]
         if storage == arrays.EMPTY:
             if 0 not in shape:
                 raise WireError("an array without memory")
@@ -140,6 +145,11 @@ class Reader:
         else:
             data = self._buffers[storage].data if storage >= 0 else self.incoming.storage(-storage)
         return build(data, dtype, shape, strides, offset, self.frame_bytes)
+
+
+@cache
+def _geometry(dimensions: int) -> struct.Struct:
+    return struct.Struct(f"<{2 * dimensions + 2}q")
 
 
 def _read_sequence(reader: Reader, tag: bytes) -> Any:
