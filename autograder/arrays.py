@@ -249,6 +249,8 @@ def flat_view(array: Any) -> Any:
     """The memory of `array` as bytes in order, without copying; None if it has gaps, repeats or runs backwards."""
     import numpy as np
 
+    if array.flags.c_contiguous:
+        return array.reshape(-1).view(np.uint8)
     order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
     ordered = array.transpose(order)
     return ordered.reshape(-1).view(np.uint8) if ordered.flags.c_contiguous else None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, Protocol
 
 from autograder import arrays
@@ -94,16 +93,15 @@ class Reader:
 
     def small(self) -> int:
         """A 32-bit number."""
-        return self._numbers(_U32)[0]
+        number: int = _U32.unpack_from(self._body, self._place)[0]  # complains where the message ends too early
+        self._place += 4
+        return number
 
     def number(self) -> int:
         """A 64-bit number."""
-        return self._numbers(_I64)[0]
-
-    def _numbers(self, form: struct.Struct) -> tuple[int, ...]:
-        numbers = form.unpack_from(self._body, self._place)  # complains where the message ends too early
-        self._place += form.size
-        return numbers
+        number: int = _I64.unpack_from(self._body, self._place)[0]
+        self._place += 8
+        return number
 
     def text(self) -> str:
         """A text."""
@@ -136,7 +134,7 @@ class Reader:
         dimensions = self.take(1)[0]
         if dimensions > _MOST_DIMENSIONS:
             raise WireError("too many dimensions")
-        numbers = self._numbers(_geometry(dimensions))
+        numbers = struct.unpack(f"<{2 * dimensions + 2}q", self.take(8 * (2 * dimensions + 2)))
         shape, (storage, offset), strides = numbers[:dimensions], numbers[dimensions : dimensions + 2], numbers[dimensions + 2 :]
         if storage == arrays.EMPTY:
             if 0 not in shape:
@@ -145,11 +143,6 @@ class Reader:
         else:
             data = self._buffers[storage].data if storage >= 0 else self.incoming.storage(-storage)
         return build(data, dtype, shape, strides, offset, self.frame_bytes)
-
-
-@cache
-def _geometry(dimensions: int) -> struct.Struct:
-    return struct.Struct(f"<{2 * dimensions + 2}q")
 
 
 def _read_sequence(reader: Reader, tag: bytes) -> Any:
@@ -284,6 +277,7 @@ _READ: dict[bytes, Callable[[Reader, bytes], Any]] = {
     b"-": lambda reader, _: False,
     b"i": lambda reader, _: reader.number(),
     b"I": lambda reader, _: int.from_bytes(reader.take(reader.small()), "little", signed=True),
+    b"e": lambda reader, _: (),
     b"x": lambda reader, _: _F64.unpack(reader.take(8))[0],
     b"z": lambda reader, _: complex(*_COMPLEX.unpack(reader.take(16))),
     b'"': lambda reader, _: reader.text(),
