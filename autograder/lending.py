@@ -121,7 +121,7 @@ class Loans:
     def remember(self) -> None:
         """Note the state of every object: from now on code of this side may change it.
 
-        What a call was given is let go here, before anything is compared for the next one: while the call answered, it was in use.
+        What a call was given is let go here, before anything is compared for the next one: while it answered, that was in use.
         """
         self._let_go()
         for loan in self._loans.values():
