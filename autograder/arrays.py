@@ -42,6 +42,16 @@ def torch_if_loaded() -> Any:
 
 
 @cache
+def checksum() -> Callable[[Any], int]:
+    """The fastest checksum of bytes that there is here. It need not be the other side's: none crosses the wire."""
+    try:
+        from xxhash import xxh3_64_intdigest
+    except ImportError:  # in a notebook's Python that is not the grader's own
+        return zlib.crc32
+    return xxh3_64_intdigest
+
+
+@cache
 def _scalar_types() -> frozenset[type]:
     import numpy as np
 
@@ -206,7 +216,7 @@ class Storage:
         """Something that changes when the bytes do. A checksum, since a copy of much memory costs far more than reading it;
         whoever could forge it could as well not report the change."""
         data = self.data()
-        return bytes(data) if self.size <= _COPIED_BYTES else zlib.crc32(data)
+        return bytes(data) if self.size <= _COPIED_BYTES else checksum()(data)
 
     def write(self, data: Any) -> None:
         """Let the bytes be `data`."""

@@ -6,6 +6,7 @@ import contextlib
 import math
 import socket
 import struct
+import sys
 import threading
 import time
 import tracemalloc
@@ -401,6 +402,26 @@ def test_messages_that_arrive_together_or_in_pieces_are_read_one_by_one(pair: Pa
     assert [body for body, _ in received] == [*(body for body, _ in sent), b"abc"]
     found = [bytes(buffer.data) for _, buffers in received for buffer in buffers]
     assert found == [bytes(buffer) for _, buffers in sent for buffer in buffers]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_any_change_of_large_memory_shows(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "xxhash", None)
+    arrays.checksum.cache_clear()
+    try:
+        memory = np.random.default_rng(0).random(100_000)
+        storage = Storage(memory.view(np.uint8), memory.nbytes)
+        before = storage.fingerprint()
+        assert storage.fingerprint() == before
+        memory[[3, 99_999]] = memory[[99_999, 3]]
+        assert storage.fingerprint() != before
+        memory[[3, 99_999]] = memory[[99_999, 3]]
+        assert storage.fingerprint() == before
+        memory.sort()
+        assert storage.fingerprint() != before
+    finally:
+        arrays.checksum.cache_clear()
 
 
 def test_large_buffers_arrive_whole(pair: Pair) -> None:
