@@ -27,6 +27,7 @@ from typing import Any
 
 from autograder.candidate import Candidate, serve
 from autograder.peer import Examiner
+from autograder.wire import connected
 
 COPIED, OVERWRITTEN, PASSED, PASSED_AGAIN, CALLS_AFTER, RETURNED, PICKLED, PICKLED_BACK = TENSOR = (
     "copied",
@@ -194,7 +195,7 @@ def _students_process(size: int) -> Iterator[tuple[Examiner, int]]:
     """The examiner's end of the wire to a fork that holds a few functions, and the fork's process id."""
     given = _tensor(size)
     namespace = {"add_first_and_last": add_first_and_last, "take": lambda tensor: None, "give": lambda: given}
-    ours, theirs = socket.socketpair()
+    ours, theirs = connected()
     with ours:
         child = _fork(lambda: serve(Candidate(theirs, namespace)), closing=[ours])
         theirs.close()

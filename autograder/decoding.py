@@ -93,11 +93,15 @@ class Reader:
 
     def small(self) -> int:
         """A 32-bit number."""
-        return int(_U32.unpack(self.take(4))[0])
+        number: int = _U32.unpack_from(self._body, self._place)[0]  # complains where the message ends too early
+        self._place += 4
+        return number
 
     def number(self) -> int:
         """A 64-bit number."""
-        return int(_I64.unpack(self.take(8))[0])
+        number: int = _I64.unpack_from(self._body, self._place)[0]
+        self._place += 8
+        return number
 
     def text(self) -> str:
         """A text."""
@@ -130,9 +134,8 @@ class Reader:
         dimensions = self.take(1)[0]
         if dimensions > _MOST_DIMENSIONS:
             raise WireError("too many dimensions")
-        shape = [self.number() for _ in range(dimensions)]
-        storage, offset = self.number(), self.number()
-        strides = [self.number() for _ in range(dimensions)]
+        numbers = struct.unpack(f"<{2 * dimensions + 2}q", self.take(8 * (2 * dimensions + 2)))
+        shape, (storage, offset), strides = numbers[:dimensions], numbers[dimensions : dimensions + 2], numbers[dimensions + 2 :]
         if storage == arrays.EMPTY:
             if 0 not in shape:
                 raise WireError("an array without memory")
@@ -274,6 +277,7 @@ _READ: dict[bytes, Callable[[Reader, bytes], Any]] = {
     b"-": lambda reader, _: False,
     b"i": lambda reader, _: reader.number(),
     b"I": lambda reader, _: int.from_bytes(reader.take(reader.small()), "little", signed=True),
+    b"e": lambda reader, _: (),
     b"x": lambda reader, _: _F64.unpack(reader.take(8))[0],
     b"z": lambda reader, _: complex(*_COMPLEX.unpack(reader.take(16))),
     b'"': lambda reader, _: reader.text(),

@@ -138,8 +138,7 @@ class Writer:
     def geometry(self, window: Window) -> None:
         """Write shape and place of an array; the place is filled in by `finish`."""
         self.body.append(window.array.ndim)
-        for length in window.array.shape:
-            self.number(length)
+        self.body += struct.pack(f"<{window.array.ndim}q", *window.array.shape)
         self._windows.append((window, len(self.body)))
         self.body += bytes(8 * (2 + window.array.ndim))
 
@@ -185,6 +184,9 @@ def _write_bytes(writer: Writer, data: bytes) -> None:
 
 
 def _write_sequence(tag: bytes, writer: Writer, thing: Any) -> None:
+    if tag == b"t" and not thing:  # most messages have several
+        writer.body += b"e"
+        return None
     if tag in b"sf" and not all(map(is_plain_key, thing)):
         return write_foreign(writer, thing)
     if not writer.begin(thing):
@@ -259,7 +261,7 @@ def write_tensor(writer: Writer, tensor: Any) -> None:
 def write_elements(writer: Writer, tensor: Any, *, named: bool) -> None:
     """Write dtype and elements of a tensor, without what else it is."""
     array = memory_of(tensor)
-    own = tensor.device.type == "cpu" and not tensor.is_conj() and not tensor.is_neg()
+    own = tensor.is_cpu and not tensor.is_conj() and not tensor.is_neg()
     writer.text(str(tensor.dtype).removeprefix("torch."))
     writer.geometry(Window(array, named, None if own else tensor))
 

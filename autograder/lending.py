@@ -83,6 +83,8 @@ class Loans:
             writer.value(loan.name)
             loan.write_change(writer)
         writer.value(0)
+        for loan in self._loans.values():
+            loan.release()
         self._let_go()
         writer.value(tuple(self.gone))
 
@@ -117,18 +119,17 @@ class Loans:
         return self._next
 
     def remember(self) -> None:
-        """Note the state of every object: from now on code of this side may change it."""
+        """Note the state of every object: from now on code of this side may change it.
+
+        What a call was given is let go here, before anything is compared for the next one: while it answered, that was in use.
+        """
+        self._let_go()
         for loan in self._loans.values():
             loan.remember()
 
     def _let_go(self) -> None:
         """Forget the borrowed objects that nobody on this side has any more."""
-        for loan in self._loans.values():
-            loan.release()
-        while True:
-            found = [loan for loan in self._loans.values() if not self.is_ours(loan.name) and loan.let_go()]
-            if not found:
-                return
+        while found := [loan for name, loan in self._loans.items() if not self.is_ours(name) and loan.let_go()]:
             self.gone += [loan.name for loan in found]
             while found:  # an outer list holds on to an inner one
                 self._remove(found.pop())

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 import weakref
-import zlib
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from autograder.arrays import Storage, is_plain_tensor, memory_of
+from autograder.arrays import Storage, checksum, is_plain_tensor, memory_of
 from autograder.decoding import check_keys
 from autograder.encoding import Writer
 from autograder.wire import WireError
@@ -197,8 +196,8 @@ class Tensor(Loan):
     def state(self) -> Any:
         tensor = self.thing
         grad = tensor.grad if tensor.is_leaf else None
-        own = (tensor.data_ptr(), tuple(tensor.shape), checksum(tensor) if self.moved else 0)
-        return (tensor.requires_grad, None if grad is None else (id(grad), checksum(grad)), own)
+        own = (tensor.data_ptr(), tuple(tensor.shape), _checksum_of(tensor) if self.moved else 0)
+        return (tensor.requires_grad, None if grad is None else (id(grad), _checksum_of(grad)), own)
 
     def write(self, writer: Writer, old: Any) -> None:
         self.moved = self.moved or old[2] != self.state()[2]
@@ -276,12 +275,12 @@ class Memory(Loan):
         return sys.getrefcount(self.thing.flat) <= _OWN_REFERENCES
 
 
-def checksum(tensor: Any) -> int:
+def _checksum_of(tensor: Any) -> int:
     """A number that is another when the elements are."""
     import numpy as np
 
     data: Any = np.ascontiguousarray(memory_of(tensor)).reshape(-1).view(np.uint8)
-    return zlib.crc32(data)
+    return checksum()(data)
 
 
 def attributes_of(thing: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from autograder.kernel import Ending, JupyterKernel, Kernel, Launch, Usage, stat
 from autograder.lifeline import Why
 from autograder.provisioner import WarmKernelManager, request_for
 from autograder.wall import Wall, python_of
+from autograder.wire import connected
 from autograder.zygotes import Zygote
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class WarmKernels:
         Raises:
             KernelStartError: either did not start.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = connected()
         with ours, theirs:
             first = self._start(candidate, "candidate", theirs)
             try:

@@ -20,6 +20,7 @@ from typing import Any
 _SIZES, _HEADER = struct.Struct("<QI"), struct.Struct("<QIB")
 _IOVECS = 512
 _SMALL_BYTES = 65_536
+_SOCKET_BYTES = 524_288
 
 
 class WireError(Exception):
@@ -66,12 +67,24 @@ class Buffer:
     """Whether it lies in the sender's memory as in the message."""
 
 
+def connected() -> tuple[socket.socket, socket.socket]:
+    """The two ends of a wire. A large array crosses them in fewer steps than with buffers of the usual size, which student
+    code may not enlarge itself."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+    return ends
+
+
 class Channel:
     """Sends and receives frames. `deadline` is an instant of `time.monotonic`; None waits for ever."""
 
     def __init__(self, connection: socket.socket, caps: Caps) -> None:
         self._socket = connection
         self._caps = caps
+        self._room = memoryview(bytearray(_SMALL_BYTES))
+        self._arrived = self._room[:0]
+        """What has been received and not been read yet."""
 
     def check(self, body: bytearray, buffers: list[Buffer]) -> None:
         """Raise `Unplain` for a frame that the other side would refuse."""
@@ -81,12 +94,19 @@ class Channel:
 
     def send(self, body: bytearray, buffers: list[Buffer], deadline: float | None) -> None:
         """Send one frame."""
-        sizes = [memoryview(buffer.data).nbytes for buffer in buffers]
+        memory = [memoryview(buffer.data).cast("B") for buffer in buffers]
         head = bytearray(_SIZES.pack(len(body), len(buffers)))
-        for size, buffer in zip(sizes, buffers, strict=True):
-            head += _HEADER.pack(size, buffer.name, buffer.dense)
-        parts = [memoryview(head + body)] + [memoryview(buffer.data).cast("B") for buffer in buffers]
-        self._move(self._socket.sendmsg, [part for part in parts if part.nbytes], deadline)
+        for data, buffer in zip(memory, buffers, strict=True):
+            head += _HEADER.pack(data.nbytes, buffer.name, buffer.dense)
+        parts = [part for part in (memoryview(head + body), *memory) if part.nbytes]
+        first = 0
+        while first < len(parts):
+            done = self._step(lambda: self._socket.sendmsg(parts[first : first + _IOVECS]), deadline)  # noqa: B023
+            while done:
+                size = min(done, parts[first].nbytes)
+                done -= size
+                parts[first] = parts[first][size:]
+                first += not parts[first].nbytes
 
     def receive(self, deadline: float | None) -> tuple[bytes, list[Buffer]]:
         """The next frame."""
@@ -96,41 +116,50 @@ class Channel:
         headers = list(_HEADER.iter_unpack(self._read(_HEADER.size * count, deadline))) if count else []
         if length + sum(size for size, _, _ in headers) > self._caps.frame_bytes:
             raise WireError("a message is too large")
+        body = self._read(length, deadline)
         buffers = [Buffer(_room(size), name, dense == 1) for size, name, dense in headers]
-        body = bytearray(length) if length <= _SMALL_BYTES else _room(length)
-        parts = [memoryview(body), *(memoryview(buffer.data) for buffer in buffers)]
-        self._move(self._receive_into, [part for part in parts if part.nbytes], deadline)
-        return bytes(body), buffers
+        for buffer in buffers:
+            self._fill(memoryview(buffer.data), deadline)
+        return body, buffers
 
-    def _read(self, size: int, deadline: float | None) -> bytearray:
-        data = bytearray(size)
-        self._move(self._receive_into, [memoryview(data)], deadline)
-        return data
+    def _read(self, size: int, deadline: float | None) -> bytes:
+        if size <= self._arrived.nbytes:
+            data = self._arrived[:size].tobytes()
+            self._arrived = self._arrived[size:]
+            return data
+        room = _room(size)
+        self._fill(memoryview(room), deadline)
+        return bytes(room)
 
-    def _receive_into(self, parts: list[memoryview]) -> int:
-        return self._socket.recvmsg_into(parts)[0] if len(parts) > 1 else self._socket.recv_into(parts[0])
+    def _fill(self, part: memoryview, deadline: float | None) -> None:
+        """Fill `part` with what comes next. A small frame is received in one step, since each one costs more than its bytes."""
+        while part.nbytes:
+            if self._arrived.nbytes:
+                size = min(part.nbytes, self._arrived.nbytes)
+                part[:size] = self._arrived[:size]
+                part, self._arrived = part[size:], self._arrived[size:]
+            elif part.nbytes < _SMALL_BYTES:
+                self._arrived = self._room[: self._step(lambda: self._socket.recv_into(self._room), deadline)]
+            else:
+                part = part[self._step(lambda: self._socket.recv_into(part), deadline) :]  # noqa: B023
 
-    def _move(self, step: Callable[[list[memoryview]], int], parts: list[memoryview], deadline: float | None) -> None:
-        first = 0
-        while first < len(parts):
+    def _step(self, step: Callable[[], int], deadline: float | None) -> int:
+        """How many bytes `step` moved, at least one."""
+        while True:
             if deadline is not None:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise Deadline("the student's process did not answer in time")
                 self._socket.settimeout(left)
             try:
-                done = step(parts[first : first + _IOVECS])
+                done = step()
             except TimeoutError:
                 continue
             except OSError as error:
                 raise Closed(f"the connection broke: {error}") from None
             if done == 0:
                 raise Closed("the other side closed the connection")
-            while done:
-                size = min(done, parts[first].nbytes)
-                done -= size
-                parts[first] = parts[first][size:]
-                first += not parts[first].nbytes
+            return done
 
 
 def _room(size: int) -> Any:

@@ -385,6 +385,21 @@ def test_unused_objects_are_let_go(start: Start) -> None:
     assert len(kept) == 3
 
 
+def test_what_a_call_was_given_is_known_to_nobody_after_the_next_call(start: Start) -> None:
+    examiner = start("kept = []\ndef take(*things): pass\ndef keep(x): kept.append(x)\ndef first(): kept[0][0] = 7.0")
+    take = examiner.get("take")
+    before = len(examiner.loans._loans)
+    take(np.zeros(3), torch.zeros(3), [1, {"a": 2}])
+    take()
+    assert len(examiner.loans._loans) == before
+    array = np.zeros(3)
+    examiner.get("keep")(array)
+    for _ in range(3):
+        take()
+    examiner.get("first")()
+    assert array.tolist() == [7, 0, 0]
+
+
 # -- arguments ---------------------------------------------------------------------------------------------------------------
 
 

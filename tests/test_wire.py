@@ -6,6 +6,7 @@ import contextlib
 import math
 import socket
 import struct
+import sys
 import threading
 import time
 import tracemalloc
@@ -379,6 +380,48 @@ def test_a_side_that_hangs_up_or_stays_silent_is_noticed(pair: Pair) -> None:
     theirs.close()
     with pytest.raises(Closed):
         Channel(ours, CAPS).receive(time.monotonic() + 5)
+
+
+def test_messages_that_arrive_together_or_in_pieces_are_read_one_by_one(pair: Pair) -> None:
+    ours, theirs = pair
+    data = np.arange(200_000, dtype=np.uint32).view(np.uint8)
+    sent = [(b"first", [b"x" * 10]), (b"", []), (b"y" * 100_000, [data, b"", data[:70_001]]), (b"last", [b"z"])]
+
+    def send_all() -> None:
+        for body, buffers in sent:
+            Channel(theirs, Caps()).send(bytearray(body), [Buffer(buffer) for buffer in buffers], None)
+        theirs.sendall(struct.pack("<QI", 3, 0) + b"a")
+        time.sleep(0.05)
+        theirs.sendall(b"bc")
+
+    thread = threading.Thread(target=send_all)
+    thread.start()
+    channel = Channel(ours, Caps())
+    received = [channel.receive(time.monotonic() + 60) for _ in range(len(sent) + 1)]
+    thread.join()
+    assert [body for body, _ in received] == [*(body for body, _ in sent), b"abc"]
+    found = [bytes(buffer.data) for _, buffers in received for buffer in buffers]
+    assert found == [bytes(buffer) for _, buffers in sent for buffer in buffers]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_any_change_of_large_memory_shows(monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "xxhash", None)
+    arrays.checksum.cache_clear()
+    try:
+        memory = np.random.default_rng(0).random(100_000)
+        storage = Storage(memory.view(np.uint8), memory.nbytes)
+        before = storage.fingerprint()
+        assert storage.fingerprint() == before
+        memory[[3, 99_999]] = memory[[99_999, 3]]
+        assert storage.fingerprint() != before
+        memory[[3, 99_999]] = memory[[99_999, 3]]
+        assert storage.fingerprint() == before
+        memory.sort()
+        assert storage.fingerprint() != before
+    finally:
+        arrays.checksum.cache_clear()
 
 
 def test_large_buffers_arrive_whole(pair: Pair) -> None:
