@@ -1110,5 +1110,8 @@ def test_any_bytes_from_a_candidate_are_survived(body: bytes, good: bool) -> Non
 
 
 def test_importing_the_connection_imports_no_library() -> None:
-    code = "import sys, autograder.peer, autograder.candidate; print([name for name in ('torch', 'numpy', 'cloudpickle') if name in sys.modules])"
+    code = (
+        "import sys, autograder.peer, autograder.candidate\n"
+        "print([name for name in ('torch', 'numpy', 'cloudpickle') if name in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -385,7 +385,12 @@ def test_a_side_that_hangs_up_or_stays_silent_is_noticed(pair: Pair) -> None:
 def test_messages_that_arrive_together_or_in_pieces_are_read_one_by_one(pair: Pair) -> None:
     ours, theirs = pair
     data = np.arange(200_000, dtype=np.uint32).view(np.uint8)
-    sent = [(b"first", [b"x" * 10]), (b"", []), (b"y" * 100_000, [data, b"", data[:70_001]]), (b"last", [b"z"])]
+    sent: list[tuple[bytes, list[Any]]] = [
+        (b"first", [b"x" * 10]),
+        (b"", []),
+        (b"y" * 100_000, [data, b"", data[:70_001]]),
+        (b"last", [b"z"]),
+    ]
 
     def send_all() -> None:
         for body, buffers in sent:
