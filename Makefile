@@ -8,7 +8,7 @@ WALL   := bubblewrap libseccomp2
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench hostile nbgrader-tests clean
+.PHONY: help env wall demo test lint prove bench hostile browser chromium nbgrader-tests clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,12 +54,31 @@ lint: $(STAMP)
 prove: $(STAMP)  ## prove every assignment: all mutants and alternatives, in one process and examined (minutes)
 	@$(BIN)/autograder check --examined
 
-bench: $(STAMP)  ## measure kernels (cold, warm behind the wall, the floor under both) and what examining costs (minutes)
+bench: $(STAMP)  ## measure kernels (cold, warm behind the wall, the floor under both), examining, and mutants (minutes)
 	@$(BIN)/autograder bench kernels
 	@$(BIN)/autograder bench examiner
+	@$(BIN)/autograder bench mutants --repeat 3
 
 hostile: $(STAMP)  ## attack the wall (tests/hostile) and the grade (tests/cheats) (minutes)
 	@$(BIN)/python -m pytest -m hostile
+
+browser: $(STAMP) chromium  ## click through JupyterLab, formgrader and feedback in Chromium (minutes)
+	@$(BIN)/python -m pytest -m browser tests/browser
+
+chromium:  # the browser: a system package, installed where we may
+	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if grep -q '^ID=debian' /etc/os-release && [ "$$(id -u)" = 0 ]; then \
+	    apt-get install -y -qq chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }; \
+	  elif grep -q '^ID=debian' /etc/os-release && sudo -n true 2>/dev/null; then \
+	    sudo apt-get update -qq && sudo apt-get install -y -qq chromium >/dev/null; \
+	  else \
+	    echo "The browser tests need Chromium, which is not installed. Type one of these, then make browser again:"; \
+	    echo "  Debian           sudo apt-get install chromium"; \
+	    echo "  Ubuntu           sudo snap install chromium"; \
+	    echo "  Fedora           sudo dnf install chromium"; \
+	    echo "  Arch             sudo pacman -S chromium"; \
+	    echo "Or name one that is elsewhere: make browser CHROMIUM=/path/to/chromium"; exit 2; \
+	  fi; }
 
 nbgrader-tests: $(STAMP)  ## nbgrader's own tests of autograde, graded by us (minutes)
 	@$(BIN)/python -m pytest -m slow

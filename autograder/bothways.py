@@ -23,7 +23,7 @@ from autograder.comparison import Comparison
 from autograder.examiner import CandidateExaminer, Examiner
 from autograder.grade import grade_notebook
 from autograder.kernel import Launch
-from autograder.ownership import analyse, module_name
+from autograder.ownership import analyse, modules_in
 from autograder.paired import PairedExaminer
 from autograder.preload import modules_for
 from autograder.report import Report
@@ -55,12 +55,8 @@ class Submission:
 
     def paired(self) -> PairedExaminer:
         """What examines it."""
-        modules = {
-            module_name(path.relative_to(self.source_folder)): path.read_text(encoding="utf-8")
-            for path in sorted(self.source_folder.rglob("*.py"))
-        }
         launch = replace(self.launch, folder=self.source_folder, keep_files=False)
-        return PairedExaminer(source=self.nb, ownership=analyse(self.nb, modules=modules), launch=launch)
+        return PairedExaminer(source=self.nb, ownership=analyse(self.nb, modules=modules_in(self.source_folder)), launch=launch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

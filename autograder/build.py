@@ -79,8 +79,9 @@ def build(manifest: Manifest, source: Path, *, write: bool = True, take: Side | 
         cells = notebook.cells
     content = _serialised(cells)
     if not notebook_path.is_file() or notebook_path.read_text(encoding="utf-8") != content:
-        stale.append(f"{notebook_path.name} is not what the text gives")
-        if write:
+        if notebook is None or _digest(notebook.cells) != _digest(cells):
+            stale.append(f"{notebook_path.name} is not what the text gives")
+        if write:  # what a save leaves (outputs, the kernel's version) is taken out; it is no disagreement
             _write_atomically(notebook_path, content)
             written.append(notebook_path)
     for origin, name in staged_files(manifest):
@@ -170,7 +171,7 @@ def _newer_side(manifest: Manifest, text_cells: list[nbformat.NotebookNode], not
     raise BuildConflict(
         f"{manifest.id}: both the text and the notebook were edited since the last build. Nothing was changed. "
         f"Compare them (`jupytext --diff`, `git diff`), then keep one with `autograder build {manifest.id} --take text` or "
-        "`--take notebook`."
+        "`--take notebook`. If JupyterLab saved both and only the text was edited after that, keep the text."
     )
 
 

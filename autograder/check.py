@@ -5,30 +5,32 @@ Runs: trusted side.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from autograder.build import Built, build, staged_files, text_cells
-from autograder.cells import NBGRADERS, Kind, grade_id_of, kind_of, points_of, released_source, with_solution
+from autograder.build import build, staged_files, text_cells
+from autograder.cells import Kind, grade_id_of, kind_of, released_source, with_solution
+from autograder.consequences import ProverCell
 from autograder.errors import SourceError
 from autograder.manifest import Manifest
 from autograder.mutants import Mutant, read_mutants
-from autograder.ownership import HEADER, analyse, module_name, table
-from autograder.prover import Job, Outcome, ProverCell, Variant
-from autograder.stand_ins import kept_for_later
+from autograder.mutation import unified
+from autograder.ownership import HEADER, analyse, modules_of, table
+from autograder.prover import NO_POINTS, PARTIAL, Job, Outcome, Variant, prover_cells
+from autograder.proving import run_prover
+from autograder.review import Review, review
+from autograder.survivors import MutationScore, generate
 
 MAX_TEST_SECONDS = 30.0
 """A wrong solution that loops is given up after this long in each test cell, or the manifest's limit if that is less."""
+
+WORKERS = 2
+"""At least so many wrong solutions are tried at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +43,32 @@ class MutantResult:
     """What each failing test cell said."""
     broken: str = ""
     """Why its own cell did not run, such as a syntax error: then it proves nothing."""
+    diff: str = ""
+    """How its cell differs from the reference's: a unified diff with one line of context on each side, without header."""
 
     @property
     def as_declared(self) -> bool:
         """Whether its cell ran and exactly the declared test cells failed."""
         return not self.broken and set(self.failed) == set(self.mutant.fails)
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """The declared test cells that passed: those that should have seen it."""
+        return tuple(test for test in self.mutant.fails if test not in self.failed) if not self.broken else ()
+
+    def __str__(self) -> str:
+        """What came of it; where that is not as declared, which tests saw it or should have, and what was changed."""
+        name = f"{self.mutant.exercise}/{self.mutant.name}"
+        if self.as_declared:
+            return f"{name}: as declared"
+        if self.broken:
+            return f"{name}: its cell does not run: {self.broken}"
+        declared, failed = ", ".join(self.mutant.fails) or "nothing", ", ".join(self.failed) or "nothing"
+        lines = [f"{name}: should fail {declared}; fails {failed}"]
+        lines += [f"    {test}: {error}" for test, error in self.errors.items() if test not in self.mutant.fails]
+        if self.missed:
+            lines += [f"    {', '.join(self.missed)} should have seen", *(f"    {line}" for line in self.diff.split("\n"))]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +83,19 @@ class CheckReport:
     test_cells: int
     cells: tuple[tuple[str, ...], ...] = ()
     """Where each cell runs and whose its names are: rows under `ownership.HEADER`."""
+    mutation: MutationScore | None = None
+    """What the tests made of generated mutants; None where they were not tried. Survivors do not make the check fail."""
+    review: Review = field(default_factory=Review)
+    """What was found without running it, and by running it again; its problems are among `problems`."""
 
     @property
     def holds(self) -> bool:
         """Whether the assignment works."""
         return not self.problems and all(result.as_declared for result in self.mutants)
+
+    def with_more(self, found: Review) -> CheckReport:
+        """The report with what else was `found`."""
+        return replace(self, problems=self.problems + found.problems, review=self.review + found)
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -83,9 +114,12 @@ class CheckReport:
                     "declared": list(result.mutant.fails),
                     "failed": list(result.failed),
                     "as_declared": result.as_declared,
+                    "diff": "" if result.as_declared else result.diff,
                 }
                 for result in self.mutants
             ],
+            "review": self.review.to_json(),
+            "generated": None if self.mutation is None else self.mutation.to_json(),
         }
 
 
@@ -94,9 +128,10 @@ def check(
     source: Path,
     *,
     exercises: frozenset[str] | None = None,
+    generated: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
-    """Prove the assignment of `manifest`; with `exercises`, only their mutants.
+    """Prove the assignment of `manifest`; with `exercises`, only their mutants; with `generated`, generated ones too.
 
     `progress(done, total)` is called after each run.
 
@@ -105,11 +140,14 @@ def check(
     """
     cells = text_cells(manifest)
     built = build(manifest, source, write=False)
-    problems = _static_problems(manifest, cells, built)
-    ownership = analyse(nbformat.v4.new_notebook(cells=cells), modules=_modules_of(manifest), unexamined=manifest.unexamined)
+    reviewed = review(manifest, cells, built, source)
+    problems = list(reviewed.problems)
+    ownership = analyse(
+        nbformat.v4.new_notebook(cells=cells), modules=modules_of(staged_files(manifest)), unexamined=manifest.unexamined
+    )
     problems += [f"cannot be examined: {problem}" for problem in ownership.problems]
     tests = frozenset(grade_id_of(cell) or "" for cell in cells if _is_test(cell))
-    known = {grade_id_of(cell) or "" for cell in cells if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code"}
+    known = _exercises_of(cells).keys()
     unknown = sorted((exercises or frozenset()) - known)
     if unknown:
         raise SourceError(f"{manifest.id} has no exercise {', '.join(unknown)}; it has {', '.join(sorted(known))}")
@@ -117,16 +155,18 @@ def check(
         path.name for path in (manifest.folder / "mutants").glob("*") if path.stem not in known or path.suffix != ".toml"
     )
     problems += [f"mutants/{name} belongs to no exercise: nothing of it is tried" for name in strays]
-    mutants = [
-        mutant
-        for cell in cells
-        if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code" and (exercises is None or grade_id_of(cell) in exercises)
-        for mutant in _mutants_of(manifest, cell, tests, problems)
-    ]
-    outcomes = _run(manifest, _job(manifest, cells, mutants), progress)
+    chosen = {name: source for name, source in _exercises_of(cells).items() if exercises is None or name in exercises}
+    mutants = [mutant for name, source in chosen.items() for mutant in _mutants_of(manifest, name, source, tests, problems)]
+    slips = generate(manifest.folder, list(chosen.items()))
+    problems += slips.problems
+    variants = [Variant(name=f"{m.exercise}/{m.name}", exercise=m.exercise, source=m.source) for m in mutants]
+    variants += slips.variants if generated else ()
+    outcomes = _outcomes(manifest, job_of(manifest, cells, variants), progress)
     problems += _reference_problems(outcomes["reference"], tests)
     problems += _blank_problems(outcomes["blank"], outcomes["released"], tests)
-    results = [_result(mutant, outcomes[f"{mutant.exercise}/{mutant.name}"]) for mutant in mutants]
+    results = [_result(m, outcomes[f"{m.exercise}/{m.name}"], chosen[m.exercise]) for m in mutants]
+    mutation, more = slips.judge(outcomes) if generated else (None, ())
+    problems += more
     return CheckReport(
         id=manifest.id,
         problems=tuple(problems),
@@ -134,55 +174,33 @@ def check(
         cpu_seconds=round(sum(outcomes["reference"].cpu_seconds.values()), 2),
         test_cells=len(tests),
         cells=tuple(table(ownership)),
+        mutation=mutation,
+        review=reviewed,
     )
 
 
-def _modules_of(manifest: Manifest) -> dict[str, str]:
-    """Name and source of each module that is staged beside the notebook."""
-    return {
-        module_name(Path(name)): original.read_text(encoding="utf-8")
-        for original, name in staged_files(manifest)
-        if name.endswith(".py")
-    }
+def _outcomes(manifest: Manifest, job: Job, progress: Callable[[int, int], None] | None) -> dict[str, Outcome]:
+    try:
+        return run_prover(job, staged_files(manifest), progress)
+    except SourceError as error:
+        raise SourceError(f"{manifest.id}: {error}") from error
 
 
 def _is_test(cell: nbformat.NotebookNode) -> bool:
     return kind_of(cell) is Kind.TEST and cell.cell_type == "code"
 
 
-def _mutants_of(manifest: Manifest, cell: nbformat.NotebookNode, tests: frozenset[str], problems: list[str]) -> list[Mutant]:
-    exercise = grade_id_of(cell) or ""
-    found = read_mutants(manifest.folder, exercise, cell.source, tests)
+def _exercises_of(cells: Sequence[nbformat.NotebookNode]) -> dict[str, str]:
+    """Exercise -> the text of its cell, in order."""
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    return {grade_id_of(cell) or "": cell.source for cell in code if kind_of(cell) is Kind.EXERCISE}
+
+
+def _mutants_of(manifest: Manifest, exercise: str, source: str, tests: frozenset[str], problems: list[str]) -> list[Mutant]:
+    found = read_mutants(manifest.folder, exercise, source, tests)
     if not any(not mutant.is_alternative for mutant in found):
         problems.append(f"exercise {exercise} has no mutant: nothing shows that its tests can fail")
     return found
-
-
-def _static_problems(manifest: Manifest, cells: list[nbformat.NotebookNode], built: Built) -> list[str]:
-    problems = [f"{stale} (run `autograder build`)" for stale in built.stale]
-    ids = [grade_id for cell in cells if (grade_id := grade_id_of(cell)) is not None]
-    problems += [f"grade id {grade_id} is used more than once" for grade_id in sorted({i for i in ids if ids.count(i) > 1})]
-    total = sum(map(points_of, cells))
-    if total != manifest.points:
-        problems.append(f"the cells are worth {total:g} points, the manifest says {manifest.points}")
-    for cell in filter(_is_test, cells):
-        visible = released_source(cell.source)
-        if NBGRADERS.hidden_begin not in cell.source:
-            problems.append(f"test cell {grade_id_of(cell)} has no hidden part")
-        if "assert" not in visible:
-            problems.append(f"test cell {grade_id_of(cell)} has no visible part")
-    exercises = {grade_id_of(cell) for cell in cells if kind_of(cell) is Kind.EXERCISE}
-    for test, names in manifest.references.items():
-        if test not in ids or not set(names) <= exercises:
-            problems.append(f"[references] {test} = {list(names)}: no such test cell or exercise")
-    for test, name, later in kept_for_later(manifest.references, cells):
-        problems.append(
-            f"[references] {test}: the reference of {name} stands in there, and student code could keep it until {later}, "
-            f"which is about {name} itself: put {later} before {test}"
-        )
-    if not any("parameters" in cell.metadata.get("tags", ()) for cell in cells):
-        problems.append("no cell is tagged `parameters`, so papermill cannot set DEVICE and SEED")
-    return problems
 
 
 def _reference_problems(reference: Outcome, tests: frozenset[str]) -> list[str]:
@@ -193,9 +211,9 @@ def _reference_problems(reference: Outcome, tests: frozenset[str]) -> list[str]:
 
 
 def _blank_problems(blank: Outcome, released: Outcome, tests: frozenset[str]) -> list[str]:
-    problems = [f"blank: {test} gives points" for test in sorted(tests) if blank.tests.get(test) == ""]
+    problems = [f"blank: {test} gives points" for test in sorted(tests) if blank.earns(test)]
     for cell, error in {**released.errors, **released.tests}.items():
-        if error and not error.startswith("NotImplementedError"):
+        if error.partition(":")[0] not in ("", "NotImplementedError", PARTIAL, NO_POINTS):
             problems.append(f"release: {cell} raises {error}; before an exercise is solved only NotImplementedError may be seen")
     return problems
 
@@ -204,19 +222,20 @@ def _said(error: str | None) -> str:
     return "was not run" if error is None else f"raised {error}"
 
 
-def _result(mutant: Mutant, outcome: Outcome) -> MutantResult:
+def _result(mutant: Mutant, outcome: Outcome, reference: str) -> MutantResult:
     errors = {test: error for test, error in outcome.tests.items() if error}
     return MutantResult(
-        mutant=mutant, failed=tuple(sorted(errors)), errors=errors, broken=outcome.errors.get(mutant.exercise, "")
+        mutant=mutant,
+        failed=tuple(sorted(errors)),
+        errors=errors,
+        broken=outcome.errors.get(mutant.exercise, ""),
+        diff=unified(reference, mutant.source),
     )
 
 
-def _job(manifest: Manifest, cells: list[nbformat.NotebookNode], mutants: list[Mutant]) -> Job:
-    code = [
-        ProverCell(name=grade_id_of(cell) or f"cell {index + 1}", kind=_prover_kind(cell), source=cell.source)
-        for index, cell in enumerate(cells)
-        if cell.cell_type == "code"
-    ]
+def job_of(manifest: Manifest, cells: Sequence[nbformat.NotebookNode], variants: Sequence[Variant]) -> Job:
+    """What the prover has to run to try `variants` of the notebook of `cells`."""
+    code = prover_cells(cells)
     blank = [_changed(cell, with_solution(cell.source, None)) if cell.kind == "exercise" else cell for cell in code]
     released = [_changed(cell, released_source(cell.source)) if cell.kind == "test" else cell for cell in blank]
     return Job(
@@ -224,65 +243,13 @@ def _job(manifest: Manifest, cells: list[nbformat.NotebookNode], mutants: list[M
         blank=tuple(blank),
         released=tuple(released),
         references={test: list(names) for test, names in manifest.references.items()},
-        variants=tuple(Variant(name=f"{m.exercise}/{m.name}", exercise=m.exercise, source=m.source) for m in mutants),
+        variants=tuple(variants),
         test_seconds=min(MAX_TEST_SECONDS, manifest.limits.cell_seconds),
-        workers=os.cpu_count() or 1,
+        cell_seconds=manifest.limits.cell_seconds,
+        notebook_seconds=manifest.limits.notebook_seconds,
+        workers=max(WORKERS, os.cpu_count() or 1),
     )
 
 
-def _prover_kind(cell: nbformat.NotebookNode) -> str:
-    return {Kind.TEST: "test", Kind.EXERCISE: "exercise"}.get(kind_of(cell), "given")
-
-
 def _changed(cell: ProverCell, source: str) -> ProverCell:
-    return ProverCell(name=cell.name, kind=cell.kind, source=source)
-
-
-def _run(manifest: Manifest, job: Job, progress: Callable[[int, int], None] | None) -> dict[str, Outcome]:
-    """Run the job in a process of its own, in a folder that holds what a student's folder would."""
-    folder = Path(tempfile.mkdtemp(prefix="autograder-check-"))
-    try:
-        for original, name in staged_files(manifest):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(original, folder / name)
-        job_path = folder / ".job.json"
-        job_path.write_text(job.to_json(), encoding="utf-8")
-        with subprocess.Popen(
-            [sys.executable, "-m", "autograder.prover", str(job_path)],
-            cwd=folder,
-            env=_environment(folder),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            outcomes = _collect(process, 3 + len(job.variants), progress)
-            error_text = process.stderr.read() if process.stderr is not None else ""
-        if process.returncode != 0 or len(outcomes) != 3 + len(job.variants):
-            last = error_text.strip().splitlines()[-1:] or ["it said nothing"]
-            raise SourceError(f"{manifest.id}: the prover ended early with status {process.returncode}: {last[0]}")
-        return outcomes
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """One thread, no window, and the staged files importable."""
-    return {
-        **os.environ,
-        "MPLBACKEND": "agg",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
-    }
-
-
-def _collect(process: subprocess.Popen[str], total: int, progress: Callable[[int, int], None] | None) -> dict[str, Outcome]:
-    assert process.stdout is not None
-    outcomes: dict[str, Outcome] = {}
-    for line in process.stdout:
-        outcome = Outcome(**json.loads(line))
-        outcomes[outcome.name] = outcome
-        if progress is not None:
-            progress(len(outcomes), total)
-    return outcomes
+    return replace(cell, source=source)

@@ -1,4 +1,4 @@
-"""The command line. The only module that prints.
+"""The command line. The only module that prints; `views` says how things look.
 
 Runs: trusted side.
 
@@ -9,21 +9,31 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from autograder import __version__
 from autograder.errors import AutograderError
+from autograder.views import (
+    Screen,
+    bench_view,
+    cells_view,
+    check_view,
+    demo_places,
+    demo_view,
+    findings_view,
+    log_to_terminal,
+    scaffold_view,
+    short,
+)
+
+if TYPE_CHECKING:
+    from autograder.revision import Revision
+
+Command = Callable[[str, Any, str], argparse.ArgumentParser]
+"""Adds a command: its name, the function that runs it, and what it does in a sentence or two."""
 
 OK, ATTENTION, USAGE, FAILED = 0, 1, 2, 3
 
@@ -36,20 +46,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, handlers=[RichHandler(show_path=False)])
-    console = Console(stderr=options.json, highlight=False)
+    log_to_terminal(verbose=options.verbose)
+    screen = Screen(json=options.json)
     try:
-        status: int = options.command(options, console)
+        status: int = options.command(options, screen)
     except AutograderError as error:
-        console.print(Text(f"{options.name}: {error}", style="red"))
-        return FAILED if not options.json else _print_json({"error": str(error)}, FAILED)
+        return _fail(options, screen, str(error), str(error))
     except OSError as error:
-        console.print(Text(f"{options.name}: {error.filename or 'a file'}: {error.strerror or error}", style="red"))
-        return FAILED if not options.json else _print_json({"error": str(error)}, FAILED)
+        return _fail(options, screen, f"{error.filename or 'a file'}: {error.strerror or error}", str(error))
     except KeyboardInterrupt:
-        console.print("stopped")
+        screen.say("stopped")
         return FAILED
     return status
+
+
+def _fail(options: argparse.Namespace, screen: Screen, text: str, error: str) -> int:
+    screen.say(f"{options.name}: {text}", style="red")
+    return _print_json({"error": error}, FAILED) if options.json else FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +79,19 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         return sub
 
+    _add_commands_for_authors(command)
+    _add_commands_for_graders(command)
+    return parser
+
+
+def _add_commands_for_authors(command: Command) -> None:
+    sub = command("new", _new, "Make a new assignment that already holds, to be replaced piece by piece.")
+    sub.add_argument("id", metavar="ID", help="its name, such as w7_my_topic")
+    sub.add_argument("--title", help="what students read (default: from the id)")
+    sub.add_argument("--track", choices=("ml", "dl", "safety"), default="safety", help="default: %(default)s")
+    sub.add_argument("--week", type=_positive, metavar="N", help="when it is handed out (default: from the id)")
+    sub.add_argument("--due", metavar="TEXT", help="when it is due, in words (default: two weeks later)")
+
     sub = command(
         "build", _build, "Bring source notebooks and their text into agreement. The side edited since the last build counts."
     )
@@ -73,12 +99,23 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--check", action="store_true", help="change nothing; exit with 1 if anything disagrees")
     sub.add_argument("--take", choices=("text", "notebook"), help="the side that counts where both were edited")
 
-    sub = command("check", _check, "Prove assignments: reference full marks, blank none, every known wrong solution caught.")
+    sub = command("check", _check, "Prove assignments: reference full marks, blank none, wrong solutions caught, nothing leaks.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
-    sub.add_argument("--exercise", action="append", metavar="NAME", help="only the mutants of this exercise; may be repeated")
+    sub.add_argument("--exercise", action="append", metavar="NAME", help="only this exercise's wrong solutions; may be repeated")
     sub.add_argument("--cells", action="store_true", help="also show where each cell runs and whose its names are")
+    sub.add_argument("--quick", action="store_true", help="no generated wrong solutions, nothing repeated; not enough to release")
     sub.add_argument("--examined", action="store_true", help="also run test cells apart; all must come out the same (minutes)")
 
+    sub = command("release", _release, "Release an assignment that check has proven, and say what students get.")
+    sub.add_argument("id", metavar="ID", help="the assignment")
+    sub.add_argument("--force", action="store_true", help="replace an earlier release that differs")
+    sub.add_argument("--update", action="store_true", help="bring a gradebook with submissions in line; no grade is lost")
+    sub.add_argument(
+        "--rename", action="append", type=_renamed, metavar="OLD=NEW", help="a cell's id then and now; may be repeated"
+    )
+
+
+def _add_commands_for_graders(command: Command) -> None:
     sub = command("demo", _demo, "Release the assignments to a simulated class, grade it with nbgrader and show the scores.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument(
@@ -90,17 +127,26 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "bench",
         _bench,
-        "Measure kernels, or what examining costs. Whatever is compared takes turns in one run.",
+        "Measure kernels, what examining costs, or what mutants do. Whatever is compared takes turns in one run.",
     )
-    sub.add_argument("what", choices=("kernels", "examiner"), help="what to measure")
+    sub.add_argument("what", choices=("kernels", "examiner", "mutants"), help="what to measure")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument("--repeat", type=_positive, default=5, metavar="N", help="rounds (default: %(default)s)")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
-    return parser
 
 
-def _build(options: argparse.Namespace, console: Console) -> int:
+def _new(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.scaffold import scaffold
+
+    made = scaffold(options.course, options.id, title=options.title, track=options.track, week=options.week, due=options.due)
+    if options.json:
+        return _print_json(made.to_json(), OK)
+    screen.show(scaffold_view(made, options.course))
+    return OK
+
+
+def _build(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.build import Side, as_json, build
     from autograder.manifest import choose, read_manifests
 
@@ -114,97 +160,96 @@ def _build(options: argparse.Namespace, console: Console) -> int:
         return _print_json([as_json(built) for built in found], ATTENTION if left else OK)
     for built in found:
         if options.check:
-            console.print(f"{built.id}: {'agrees' if not built.stale else 'DISAGREES'}")
+            screen.say(f"{built.id}: {'agrees' if not built.stale else 'DISAGREES'}")
         else:
-            console.print(f"{built.id}: {f'wrote {len(built.written)} files' if built.written else 'up to date'}")
+            screen.say(f"{built.id}: {f'wrote {_count(built.written)}' if built.written else 'up to date'}")
         for stale in built.stale if options.check else [stale for stale in built.stale if "no manifest" in stale]:
-            console.print(f"  {stale}")
+            screen.say(f"  {stale}")
         for path in built.written:
-            console.print(f"  {_short(path, options.course)}")
+            screen.say(f"  {short(path, options.course)}")
     return ATTENTION if left else OK
 
 
-def _check(options: argparse.Namespace, console: Console) -> int:
-    from autograder.check import check
+def _check(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.equivalence import compare
     from autograder.manifest import choose, read_manifests
+    from autograder.ownership import HEADER
+    from autograder.proofs import check_and_remember
 
+    exercises = frozenset(options.exercise) if options.exercise else None
     reports, holds = [], True
     for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
-        with _progress(console) as progress:
-            task = progress.add_task(manifest.id, total=None)
-            exercises = frozenset(options.exercise) if options.exercise else None
-            report = check(manifest, options.course / "source", exercises=exercises, progress=partial(_advance, progress, task))
-            found = None
-            if options.examined:
-                advance = partial(_advance, progress, progress.add_task("  examined", total=None))
-                found = compare(manifest, report.mutants, progress=advance)
+        with screen.progress() as begin:
+            report = check_and_remember(
+                manifest,
+                options.course / "source",
+                exercises=exercises,
+                quick=options.quick,
+                progress=begin(manifest.id),
+            )
+            found = compare(manifest, report.mutants, progress=begin("  examined")) if options.examined else None
+            revision = _since_release(manifest.id, options.course, screen)
         holds = holds and report.holds and (found is None or found.holds)
-        reports.append(report.to_json() | ({} if found is None else {"examined": found.to_json()}))
+        extra = {"examined": found, "since_release": revision}
+        reports.append(report.to_json() | {name: value.to_json() for name, value in extra.items() if value is not None})
         if not options.json:
-            _print_check(report, console)
+            screen.show(check_view(report, sizes=not options.quick and not exercises, full=options.verbose))
+            if revision is not None:
+                screen.say(f"{revision}")
             if found is not None:
-                console.print(Text(f"{found}"), soft_wrap=True)
+                screen.say(f"{found}")
             if options.cells:
-                _print_cells(report, console)
+                screen.show(cells_view(report, HEADER))
     status = OK if holds else ATTENTION
     return _print_json(reports, status) if options.json else status
 
 
-def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
-    progress.update(task, completed=done, total=total)
+def _since_release(assignment: str, course: Path, screen: Screen) -> Revision | None:
+    """What changed since the release for those who handed in; None where nobody can have."""
+    from autograder.records import changes_since_release
+
+    if not any((course / name).is_file() for name in ("nbgrader_config.py", "gradebook.db")):
+        return None
+    try:
+        return changes_since_release(assignment, course)
+    except AutograderError as error:
+        screen.say(f"{assignment}: cannot be compared with what the gradebook holds: {error}", style="yellow")
+        return None
 
 
-def _print_cells(report: Any, console: Console) -> None:
-    from autograder.ownership import HEADER
+def _release(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.manifest import choose, read_manifests
+    from autograder.release import release
 
-    table = Table(title=f"{report.id}: where each cell runs", title_justify="left")
-    for name in HEADER:
-        table.add_column(name)
-    for row in report.cells:
-        table.add_row(*map(Text, row))
-    console.print(table)
-
-
-def _print_check(report: Any, console: Console) -> None:
-    wrong = [result for result in report.mutants if not result.mutant.is_alternative]
-    right = [result for result in report.mutants if result.mutant.is_alternative]
-    caught = sum(result.as_declared for result in wrong)
-    accepted = sum(result.as_declared for result in right)
-    console.print(
-        f"[bold]{report.id}[/]: {'holds' if report.holds else '[red]DOES NOT HOLD[/]'}. {report.test_cells} test cells; "
-        f"{caught} of {len(wrong)} wrong solutions caught by the tests they name, {accepted} of {len(right)} other correct ones "
-        f"accepted; reference {report.cpu_seconds:.1f} CPU s."
-    )
-    for problem in report.problems:
-        console.print(Text(f"  {problem}"))
-    for result in report.mutants:
-        if not result.as_declared:
-            mutant = result.mutant
-            declared = ", ".join(mutant.fails) or "nothing"
-            if result.broken:
-                console.print(Text(f"  {mutant.exercise}/{mutant.name}: its cell does not run: {result.broken}"))
-                continue
-            console.print(
-                Text(f"  {mutant.exercise}/{mutant.name}: should fail {declared}; fails {', '.join(result.failed) or 'nothing'}")
-            )
-            for test, error in result.errors.items():
-                if test not in mutant.fails:
-                    console.print(Text(f"      {test}: {error}"))
+    (manifest,) = choose(read_manifests(options.course / "assignments"), [options.id])
+    with screen.progress() as begin:
+        done = release(
+            manifest,
+            options.course,
+            force=options.force,
+            update=options.update,
+            renames=dict(options.rename or ()),
+            progress=begin(manifest.id),
+        )
+    status = OK if done.made else ATTENTION
+    if options.json:
+        return _print_json(done.to_json(), status)
+    screen.say(f"{done}")
+    return status
 
 
-def _demo(options: argparse.Namespace, console: Console) -> int:
+def _demo(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.demo import run_demo
 
     folder = options.folder or options.course / "demo"
-    with console.status("starting") as status:
+    with screen.status() as say:
         demo = run_demo(
             options.course,
             folder,
             assignments=options.ids,
             stock=options.stock,
             sandbox=not options.unsafe_no_sandbox,
-            say=lambda text: status.update(text),
+            say=say,
         )
     if options.json:
         rows = [
@@ -219,121 +264,81 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
         ]
         return _print_json({"rows": rows, "seconds": demo.seconds, "exit_status": demo.exit_status}, OK)
     for assignment in dict.fromkeys(row.assignment for row in demo.rows):
-        console.print(_demo_table(demo, assignment, stock=options.stock))
+        screen.show(demo_view(demo, assignment, stock=options.stock))
     total = sum(demo.seconds.values())
-    console.print(f"{total:.0f} s: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in demo.seconds.items()))
-    first = next(iter(demo.rows))
-    course = _short(demo.course, Path.cwd())
-    console.print(
-        f"\nWhere to look next\n"
-        f"  what a student sees  {course}/feedback/{first.student.id}/{first.assignment}/{first.assignment}.html\n"
-        f"  what staff see       {course}/autograded/{first.student.id}/{first.assignment}/{first.assignment}.report.json\n"
-        f"  grades               {course}/grades.csv\n"
-        f"  grade by hand        cd {course} && jupyter lab, then the menu Nbgrader, Formgrader",
-        soft_wrap=True,
-    )
+    screen.say(f"{total:.0f} s: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in demo.seconds.items()))
+    screen.say(demo_places(demo))
     return OK
 
 
-def _demo_table(demo: Any, assignment: str, *, stock: bool) -> Table:
-    table = Table(title=f"{assignment}: automatic points", title_justify="left")
-    table.add_column("student", no_wrap=True)
-    table.add_column("handed in", ratio=3)
-    table.add_column("verdicts", ratio=3)
-    table.add_column("score", justify="right", style="bold", no_wrap=True)
-    if stock:
-        table.add_column("nbgrader\nalone", justify="right", no_wrap=True)
-    for row in demo.rows:
-        if row.assignment == assignment:
-            score = "-" if row.report is None else f"{row.report.score:g}"
-            extra = [] if not stock else ["-" if row.stock_score is None else f"{row.stock_score:g}"]
-            table.add_row(row.student.id, row.student.idea, _verdicts(row.report), score, *extra)
-    return table
-
-
-def _verdicts(report: Any) -> Text:
-    """How many automatic tests ended how, and what staff should know."""
-    from autograder.verdict import Verdict
-
-    if report is None:
-        return Text("no report", style="red")
-    tests = [cell.verdict for cell in report.cells if cell.verdict is not Verdict.NOT_EXAMINED]
-    counts = [(verdict, tests.count(verdict)) for verdict in Verdict if verdict in tests]
-    text = Text(", ".join(f"{count} {verdict.value.replace('_', ' ')}" for verdict, count in counts))
-    notes = [report.unreadable.split(". ")[0]] if report.unreadable else []
-    if report.changes:
-        notes.append(f"{len(report.changes)} changes to the assignment's cells undone")
-    if not report.kernel.sandbox and report.kernel.starts:
-        notes.append("run without the wall")
-    if report.kernel.end.startswith("died"):
-        notes.append(f"kernel {report.kernel.end}")
-    for note in notes:
-        text.append(f"\n{note}", style="dim")
-    return text
-
-
-def _bench(options: argparse.Namespace, console: Console) -> int:
+def _bench(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.bench import bench_kernels, describe_machine
     from autograder.manifest import choose, read_manifests
 
     machine = describe_machine()
     manifests = choose(read_manifests(options.course / "assignments"), options.ids)
     if options.what == "examiner":
-        return _bench_examiner(options, console, manifests, machine)
+        return _bench_examiner(options, screen, manifests, machine)
+    if options.what == "mutants":
+        return _bench_mutants(options, screen, manifests, machine)
     found = []
     for manifest in manifests:
-        with _progress(console) as progress:
-            task = progress.add_task(manifest.id, total=None)
-            advance = partial(_advance, progress, task)
-            found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat, progress=advance))
+        with screen.progress() as begin:
+            progress = begin(manifest.id)
+            found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat, progress=progress))
         if not options.json:
-            _print_bench(found[-1], console)
+            screen.show(bench_view(found[-1]))
     status = ATTENTION if any(bench.errors for bench in found) else OK
     if options.json:
         return _print_json({"machine": machine.to_json(), "kernels": [bench.to_json() for bench in found]}, status)
-    console.print(f"Measured on {machine}.", soft_wrap=True)
+    screen.say(f"Measured on {machine}.")
     return status
 
 
-def _print_bench(bench: Any, console: Console) -> None:
-    contestants = ("cold", "warm", "floor")
-    table = Table(title=f"{bench.id}: {bench.cells} code cells, median of {bench.rounds} rounds (lowest to highest), seconds")
-    table.title_justify = "left"
-    table.add_column("", no_wrap=True)
-    for name in (*contestants, "cold / warm", "warm / floor"):
-        table.add_column(name, justify="right")
-    for row in bench.rows:
-        seconds = [_spread(row.seconds.get(name), "{:.2f}") for name in contestants]
-        table.add_row(row.name, *seconds, _spread(row.cold_by_warm, "{:.1f}"), _spread(row.warm_by_floor, "{:.2f}"))
-    console.print(table)
-    for target in bench.targets:
-        verdict = "met" if target.met else "[red]MISSED[/]"
-        console.print(f"  {target.name}: {target.cpu_seconds:.3f} CPU s of {target.limit_seconds:.3f}: {verdict}")
-    console.print(
-        f"  planting the zygote, once for a class: {bench.plant_seconds:.1f} s; "
-        f"{bench.fork_cpu_seconds:.3f} of each warm run's CPU s are the forks themselves"
-    )
-    for where, error in bench.errors.items():
-        console.print(Text(f"  {where}: {error}", style="red"))
-
-
-def _bench_examiner(options: argparse.Namespace, console: Console, manifests: Any, machine: Any) -> int:
+def _bench_examiner(options: argparse.Namespace, screen: Screen, manifests: Any, machine: Any) -> int:
     from autograder.bench_examiner import Size, bench_examiner
 
-    with _progress(console) as progress:
-        advance = partial(_advance, progress, progress.add_task("examiner", total=None))
-        found = bench_examiner(manifests, options.course / "source", size=Size(rounds=options.repeat), progress=advance)
+    with screen.progress() as begin:
+        size = Size(rounds=options.repeat)
+        found = bench_examiner(manifests, options.course / "source", size=size, progress=begin("examiner"))
     status = ATTENTION if found.errors else OK
     if options.json:
         return _print_json({"machine": machine.to_json(), "examiner": found.to_json()}, status)
-    console.print(Text(f"{found}\nMeasured on {machine}."), soft_wrap=True)
+    screen.say(f"{found}\nMeasured on {machine}.")
     return status
 
 
-def _spread(spread: Any, form: str) -> str:
-    if spread is None:
-        return ""
-    return f"{form.format(spread.median)}\n({form.format(spread.low)} to {form.format(spread.high)})"
+def _bench_mutants(options: argparse.Namespace, screen: Screen, manifests: Any, machine: Any) -> int:
+    from autograder.bench_mutants import bench_mutants
+
+    with screen.progress() as begin:
+        found = bench_mutants(manifests, rounds=options.repeat, progress=begin("mutants"))
+    if options.json:
+        return _print_json({"machine": machine.to_json(), "mutants": found.to_json()}, OK)
+    screen.say(f"{found}\nMeasured on {machine}.")
+    return OK
+
+
+def _doctor(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.doctor import State, examine_machine
+
+    findings = list(examine_machine(options.course.resolve()))
+    status = ATTENTION if any(finding.state is State.PROBLEM for finding in findings) else OK
+    if options.json:
+        return _print_json([finding.to_json() for finding in findings], status)
+    screen.show(findings_view(findings))
+    return status
+
+
+def _count(files: Sequence[Path]) -> str:
+    return f"{len(files)} file{'s' if len(files) != 1 else ''}"
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise argparse.ArgumentTypeError(f"{text!r} is not OLD=NEW")
+    return old, new
 
 
 def _positive(text: str) -> int:
@@ -343,33 +348,6 @@ def _positive(text: str) -> int:
     return value
 
 
-def _doctor(options: argparse.Namespace, console: Console) -> int:
-    from autograder.doctor import State, examine_machine
-
-    findings = list(examine_machine(options.course.resolve()))
-    status = ATTENTION if any(finding.state is State.PROBLEM for finding in findings) else OK
-    if options.json:
-        return _print_json([finding.to_json() for finding in findings], status)
-    marks = {State.OK: "[green]ok[/]", State.WARNING: "[yellow]note[/]", State.PROBLEM: "[red]MISSING[/]"}
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for finding in findings:
-        table.add_row(marks[finding.state], finding.what, Text(finding.found + (f"\n{finding.advice}" if finding.advice else "")))
-    console.print(table)
-    return status
-
-
-def _progress(console: Console) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
-
-
 def _print_json(data: Any, status: int) -> int:
     print(json.dumps(data, indent=1))
     return status
-
-
-def _short(path: Path, base: Path) -> Path:
-    try:
-        return path.resolve().relative_to(base.resolve())
-    except ValueError:
-        return path

@@ -21,7 +21,7 @@ from autograder.gpu import device_of
 from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.manifest import Manifest
-from autograder.ownership import Ownership, analyse, module_name
+from autograder.ownership import Ownership, analyse, modules_in
 from autograder.paired import PairedExaminer
 from autograder.placement import Where
 from autograder.preload import modules_for
@@ -99,7 +99,7 @@ class Grader:
         if key not in self._sources or task.source is None:
             self._known.pop(key, None)
             self._sources[key] = _instructors(nb) if task.source is None else _as_released(task.source, nb)
-            beside = {} if task.source_folder is None else _modules_beside(task.source_folder)
+            beside = {} if task.source_folder is None else modules_in(task.source_folder)
             allowed = (*task.unexamined, *(task.manifest.unexamined if task.manifest is not None else ()))
             self._ownerships[key] = analyse(self._sources[key], modules=beside, unexamined=allowed)
         source, ownership = self._sources[key], self._ownerships[key]
@@ -141,14 +141,6 @@ def _as_released(source: nbformat.NotebookNode, nb: nbformat.NotebookNode) -> nb
     for cell in found.cells:
         if kind_of(cell) in (Kind.TEST, Kind.READ_ONLY):
             cell.source = released.get(grade_id_of(cell), cell.source)
-    return found
-
-
-def _modules_beside(folder: Path) -> dict[str, str]:
-    """Name and source of each module that lies in `folder`."""
-    found = {}
-    for path in sorted(folder.rglob("*.py")):
-        found[module_name(path.relative_to(folder))] = path.read_text(encoding="utf-8", errors="replace")
     return found
 
 

@@ -1,4 +1,5 @@
-"""Reads `mutants/<exercise>.toml`: wrong solutions with the tests they must fail, and correct ones that must pass.
+"""Reads `mutants/<exercise>.toml`: wrong solutions with the tests they must fail, correct ones, and generated mutants
+that are no mistakes.
 
 Runs: trusted side.
 """
@@ -18,6 +19,8 @@ _KEYS = {
     "mutant": {"name", "misconception", "replace", "with", "body", "fails"},
     "alternative": {"name", "why", "replace", "with", "body"},
 }
+_EQUIVALENT = "equivalent"
+_EQUIVALENT_KEYS = ("replace", "with", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,34 +42,84 @@ class Mutant:
         return not self.fails
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivalent:
+    """A generated mutant that its author declared to be no mistake."""
+
+    exercise: str
+    old: str
+    """What it replaces in the exercise's cell."""
+    new: str
+    reason: str
+    """Why no test can tell it from the solution, or none should."""
+
+    def changed(self, cell_source: str) -> str:
+        """The cell with the change applied; nothing where what it replaces does not occur exactly once."""
+        return cell_source.replace(self.old, self.new) if cell_source.count(self.old) == 1 else ""
+
+
 def read_mutants(folder: Path, exercise: str, cell_source: str, tests: frozenset[str]) -> list[Mutant]:
     """The mutants and alternatives of `exercise`, whose cell reads `cell_source`; none when there is no file.
 
     Raises:
         MutantError: the file is not TOML, or an entry is incomplete, changes nothing, or names an unknown test cell.
     """
-    path = folder / "mutants" / f"{exercise}.toml"
-    if not path.is_file():
-        return []
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MutantError(f"{path}: not valid TOML: {error}") from error
-    unknown = sorted(set(data) - set(_KEYS))
-    if unknown:
-        raise MutantError(f"{path}: unknown table {', '.join(unknown)}; known are [[mutant]] and [[alternative]]")
-    found = []
-    for kind in _KEYS:
-        entries = data.get(kind, [])
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise MutantError(f"{path}: write [[{kind}]] with two brackets before each entry")
-        for entry in entries:
-            found.append(_read_entry(path, kind, entry, exercise, cell_source, tests))
+    path = _path(folder, exercise)
+    data = _read(path)
+    found = [
+        _read_entry(path, kind, entry, exercise, cell_source, tests) for kind in _KEYS for entry in _entries(path, data, kind)
+    ]
     names = [mutant.name for mutant in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise MutantError(f"{path}: more than one entry is named {', '.join(twice)}")
     return found
+
+
+def read_equivalents(folder: Path, exercise: str) -> list[Equivalent]:
+    """The generated mutants of `exercise` that are declared to be no mistakes; none when there is no file.
+
+    Raises:
+        MutantError: the file is not TOML, or an entry is not complete.
+    """
+    path = _path(folder, exercise)
+    found = []
+    for entry in _entries(path, _read(path), _EQUIVALENT):
+        bad = [key for key in _EQUIVALENT_KEYS if not isinstance(entry.get(key), str)]
+        extra = sorted(set(entry) - set(_EQUIVALENT_KEYS))
+        if bad or extra or not entry["reason"].strip() or not entry["replace"]:
+            raise MutantError(
+                f"{path}, equivalent {entry.get('replace', '(no replace)')!r}: needs the texts `replace`, `with` and `reason`, "
+                f"and nothing else{'; has also ' + ', '.join(extra) if extra else ''}. "
+                "`autograder check` prints the first two for each survivor; the reason says why no test can tell it apart"
+            )
+        found.append(Equivalent(exercise=exercise, old=entry["replace"], new=entry["with"], reason=entry["reason"].strip()))
+    return found
+
+
+def _path(folder: Path, exercise: str) -> Path:
+    return folder / "mutants" / f"{exercise}.toml"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MutantError(f"{path}: not valid TOML: {error}") from error
+    unknown = sorted(set(data) - set(_KEYS) - {_EQUIVALENT})
+    if unknown:
+        known = "[[mutant]], [[alternative]] and [[equivalent]]"
+        raise MutantError(f"{path}: unknown table {', '.join(unknown)}; known are {known}")
+    return data
+
+
+def _entries(path: Path, data: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    entries = data.get(kind, [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise MutantError(f"{path}: write [[{kind}]] with two brackets before each entry")
+    return entries
 
 
 def _read_entry(

@@ -161,9 +161,18 @@ def _analyse(nb: nbformat.NotebookNode, beside: Mapping[str, str], moved: Mappin
     return Ownership(cells=tuple(_cell(reading, placed[reading.draft.index], given) for reading in readings))
 
 
-def module_name(path: Path) -> str:
-    """The name by which a notebook imports the file at `path`, relative to its folder."""
-    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+def modules_of(files: Iterable[tuple[Path, str]]) -> dict[str, str]:
+    """Name and source of each module among `files`, pairs of a file and its path beside the notebook."""
+    return {
+        ".".join(Path(name).with_suffix("").parts).removesuffix(".__init__"): path.read_text(encoding="utf-8", errors="replace")
+        for path, name in files
+        if name.endswith(".py")
+    }
+
+
+def modules_in(folder: Path) -> dict[str, str]:
+    """Name and source of each module in `folder`, where a notebook lies."""
+    return modules_of((path, str(path.relative_to(folder))) for path in sorted(folder.rglob("*.py")))
 
 
 def table(ownership: Ownership) -> list[tuple[str, ...]]:

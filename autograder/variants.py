@@ -5,6 +5,8 @@ Runs: trusted side; the notebooks are staff's own, and run behind the wall all t
 The whole notebook would take seconds for each variant. So a pair is kept in which the reference has run to its end: the
 variant's cell runs in the candidate, then in the examiner the test cells that can see it, then the reference's cell again. A pair
 that died or was interrupted is not used again. Something else may be left of a variant: `replace` gives the next a fresh pair.
+A variant takes the main path, as a whole notebook, where its cell fails, and where other cells make something with the exercise
+that a test needs, such as a trained model: the pair would still have the reference's.
 """
 
 from __future__ import annotations
@@ -22,17 +24,19 @@ import nbformat
 from autograder.build import staged_files, text_cells
 from autograder.cells import Kind, grade_id_of, kind_of, parameters_of, points_of, seed_of
 from autograder.check import MAX_TEST_SECONDS
+from autograder.consequences import Consequences, consequences
 from autograder.examiner import CandidateExaminer, Examiner, Finding, TestCell
 from autograder.grade import grade_notebook
 from autograder.kernel import Ending, Kernel, KernelSource, Launch, Reply
 from autograder.manifest import Manifest
 from autograder.mutants import Mutant
 from autograder.outputs import Outputs
-from autograder.ownership import Ownership, analyse, module_name
+from autograder.ownership import Ownership, analyse, modules_in
 from autograder.paired import PairedExaminer
 from autograder.preload import modules_for
-from autograder.prover import ProverCell, reachable
+from autograder.prover import NO_POINTS, PARTIAL, prover_cells
 from autograder.rehearsal import rehearse
+from autograder.report import Report
 from autograder.stand_ins import StandIns, stand_ins_of
 from autograder.verdict import Verdict, judge_error
 from autograder.warm import WarmKernels
@@ -50,7 +54,12 @@ class Said(NamedTuple):
 
 
 PASSED = Said(Verdict.PASSED)
-_PROVERS_OWN = {"TimeoutError": Verdict.TIMEOUT, "Crash": Verdict.CRASHED}
+_PROVERS_OWN = {
+    "TimeoutError": Verdict.TIMEOUT,
+    "Crash": Verdict.CRASHED,
+    PARTIAL: Verdict.PARTIAL,
+    NO_POINTS: Verdict.FAILED,
+}
 
 
 def said_by_prover(error: str) -> Said:
@@ -71,8 +80,8 @@ class Setting:
     references: StandIns
     exercises: Mapping[str, str]
     """Exercise -> the reference's cell."""
-    reach: Mapping[str, set[str]]
-    """Test cell -> exercises that its verdict can depend on."""
+    plans: Mapping[str, Consequences]
+    """Exercise -> what follows from changing it."""
     known: Mapping[str, Collection[str]]
     """Test cell -> what it asks of the reference's objects, as in grading."""
     starting: threading.Lock = field(default_factory=threading.Lock)
@@ -84,9 +93,8 @@ class Setting:
         return min(MAX_TEST_SECONDS, self.launch.limits.cell_seconds)
 
     def tests_for(self, exercise: str) -> list[nbformat.NotebookNode]:
-        """The test cells that can see `exercise` and for which no reference stands in, in order."""
-        names = {test for test, seen in self.reach.items() if exercise in seen and exercise not in self.references.get(test, ())}
-        return [cell for cell in self.source.cells if grade_id_of(cell) in names]
+        """The test cells that can see `exercise`, in order."""
+        return [cell for cell in self.source.cells if grade_id_of(cell) in self.plans[exercise].tests]
 
     def examiner(self, *, examined: bool) -> Examiner:
         """Who runs the test cells of one notebook, apart or not."""
@@ -107,11 +115,9 @@ def read_setting(manifest: Manifest, folder: Path, kernels: WarmKernels) -> Sett
     nb = nbformat.v4.new_notebook(cells=text_cells(manifest))
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     exercises = {grade_id_of(cell) or "": cell.source for cell in code if kind_of(cell) is Kind.EXERCISE}
-    modules = {module_name(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
     launch = Launch(folder=folder, limits=manifest.limits, seed=seed_of(manifest.id, parameters_of(nb).get("SEED")))
     launch = replace(launch, modules=modules_for(nb, launch, kernels))
-    cells = tuple(ProverCell(name=grade_id_of(cell) or "", kind=kind_of(cell).value, source=cell.source) for cell in code)
-    ownership = analyse(nb, modules=modules, unexamined=manifest.unexamined)
+    ownership = analyse(nb, modules=modules_in(folder), unexamined=manifest.unexamined)
     return Setting(
         source=nb,
         ownership=ownership,
@@ -119,7 +125,7 @@ def read_setting(manifest: Manifest, folder: Path, kernels: WarmKernels) -> Sett
         launch=launch,
         references=stand_ins_of(manifest.references, code),
         exercises=exercises,
-        reach=reachable(cells),
+        plans=consequences(prover_cells(nb.cells), manifest.references),
         known=rehearse(PairedExaminer(source=nb, ownership=ownership, launch=launch), launch, kernels),
     )
 
@@ -151,14 +157,7 @@ class Bench:
 
     def grade(self, nb: nbformat.NotebookNode, *, examined: bool) -> dict[str, Said]:
         """Graded cell -> verdict and points, when all of `nb` takes the main path, with its test cells apart or not."""
-        setting = self._setting
-        report = grade_notebook(
-            copy.deepcopy(nb),
-            kernels=setting.kernels,
-            examiner=setting.examiner(examined=examined),
-            launch=setting.launch,
-            references=setting.references,
-        )
+        report = self._graded(nb, examined=examined)
         return {
             cell.grade_id: Said(f"{cell.verdict} ({cell.points} points)", cell.detail or cell.message) for cell in report.cells
         }
@@ -168,8 +167,12 @@ class Bench:
         setting, exercise = self._setting, mutant.exercise
         kernel = self._kernel or self._fresh()
         reply = self._execute(kernel, mutant.source)
+        if setting.plans[exercise].affected or reply.ending is not Ending.OK:  # the pair holds what the reference had made
+            self.replace()
+            own = {} if reply.ending is Ending.DIED else {exercise: _said(reply)}
+            return own | self._play_whole(mutant)
         said = {exercise: _said(reply)}
-        endings = [reply.ending]
+        endings = []
         for cell in setting.tests_for(exercise):
             if (
                 not kernel.alive and Ending.DIED not in endings
@@ -180,12 +183,42 @@ class Bench:
                 finding = self._examine(kernel, cell)
                 endings.append(finding.reply.ending)
                 said[grade_id_of(cell) or ""] = _found(finding)
-        if Ending.DIED in endings:  # to the prover a dead process is one that every test has caught
-            said = {test: Said(Verdict.CRASHED, kernel.end) for test, seen in setting.reach.items() if exercise in seen}
+        if Ending.DIED in endings:
+            said = self._crashed(exercise, kernel.end)
         is_clean = set(endings) <= {Ending.OK, Ending.ERROR}
         if not is_clean or self._execute(kernel, setting.exercises[exercise]).ending is not Ending.OK:
             self.replace()
         return said
+
+    def _play_whole(self, mutant: Mutant) -> dict[str, Said]:
+        """Each test cell that can see `mutant`, where cells between it and the tests make something with it."""
+        tests = self._setting.plans[mutant.exercise].tests
+        nb = copy.deepcopy(self._setting.source)
+        for cell in nb.cells:
+            if grade_id_of(cell) == mutant.exercise:
+                cell.source = mutant.source
+        report = self._graded(nb, examined=True)
+        found = {cell.grade_id: cell for cell in report.cells if cell.grade_id in tests}
+        if any(cell.verdict is Verdict.CRASHED for cell in found.values()):
+            return self._crashed(mutant.exercise, report.kernel.end)
+        return {
+            name: PASSED if cell.verdict is Verdict.PASSED else Said(cell.verdict, cell.detail or cell.message)
+            for name, cell in found.items()
+        }
+
+    def _graded(self, nb: nbformat.NotebookNode, *, examined: bool) -> Report:
+        setting = self._setting
+        return grade_notebook(
+            copy.deepcopy(nb),
+            kernels=setting.kernels,
+            examiner=setting.examiner(examined=examined),
+            launch=setting.launch,
+            references=setting.references,
+        )
+
+    def _crashed(self, exercise: str, end: str) -> dict[str, Said]:
+        """To the prover a dead process is one that every test has caught."""
+        return {test: Said(Verdict.CRASHED, end) for test in self._setting.plans[exercise].tests}
 
     def replace(self) -> None:
         """The next variant gets a fresh pair."""
@@ -230,8 +263,6 @@ def _said(reply: Reply) -> Said:
 
 
 def _found(finding: Finding) -> Said:
-    """How a test cell ended. One that ended with points passed: the prover does not look at them."""
+    """How a test cell ended."""
     score = finding.score
-    if finding.reply.ending is Ending.OK and not score.verdict.needs_human:
-        return PASSED
-    return Said(score.verdict, finding.reason or score.message)
+    return PASSED if score.verdict is Verdict.PASSED else Said(score.verdict, finding.reason or score.message)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from autograder import bench_mutants
 from autograder.build import build
 from autograder.check import CheckReport, check
 from autograder.errors import MutantError, SourceError
@@ -145,3 +147,66 @@ def test_unknown_exercise_is_an_error(tmp_path: Path) -> None:
     manifest = write_assignment(tmp_path)
     with pytest.raises(SourceError, match="no exercise sprd; it has mean, spread"):
         check(manifest, tmp_path / "source", exercises=frozenset({"sprd"}))
+
+
+def test_a_mutant_that_survives_is_shown_with_the_test_that_should_have_seen_it(tmp_path: Path) -> None:
+    text = MUTANTS["spread"].replace(
+        'with = "max(values) - min(values)"', 'with = "max([abs(v - mean(values)) for v in values])"'
+    )
+    report = rewrite_mutants(tmp_path, "spread", text)
+    (result,) = [result for result in report.mutants if result.mutant.exercise == "spread"]
+    assert result.missed == ("test_spread",)
+    assert str(result).split("\n") == [
+        "spread/range: should fail test_spread; fails nothing",
+        "    test_spread should have seen",
+        "         ### BEGIN SOLUTION",
+        "    -    return max(abs(value - mean(values)) for value in values)",
+        "    +    return max([abs(v - mean(values)) for v in values])",
+        "         ### END SOLUTION",
+    ]
+    assert [entry["diff"] for entry in report.to_json()["mutants"] if entry["name"] == "range"] == [result.diff]
+
+
+def test_a_mutant_that_fails_more_than_declared_is_shown_with_what_the_test_said(tmp_path: Path) -> None:
+    text = MUTANTS["mean"].replace('fails = ["test_mean", "test_mean_empty"]', 'fails = ["test_mean_empty"]', 1)
+    report = rewrite_mutants(tmp_path, "mean", text)
+    said = [str(result) for result in report.mutants if not result.as_declared]
+    assert said == [
+        "mean/sum_only: should fail test_mean_empty; fails test_mean, test_mean_empty\n"
+        "    test_mean: AssertionError: Exercise 1: two values"
+    ]
+
+
+def test_prover_that_dies_or_never_stops_is_an_error_that_says_where(tmp_path: Path) -> None:
+    deaf = "import signal, time\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\ntime.sleep(600)"
+    with pytest.raises(SourceError, match="reference: parameters took longer than 1 s and cannot be interrupted, in line 5"):
+        proven(tmp_path, lambda text: text.replace("SEED = 0", f"SEED = 0\n{deaf}"))
+
+
+def test_cell_of_the_reference_that_takes_too_long_is_a_problem(tmp_path: Path) -> None:
+    report = proven(tmp_path, lambda text: text.replace("SEED = 0", "SEED = 0\nwhile SEED == 0:\n    pass"))
+    assert "reference: parameters raised TimeoutError: longer than 1 s" in report.problems
+
+
+def test_much_on_stderr_and_a_process_left_behind_hold_up_nothing(tmp_path: Path) -> None:
+    noise = "import os, sys, time\nsys.stderr.write('x' * 1_000_000)\nif os.fork() == 0:\n    time.sleep(600)"
+    began = time.monotonic()
+    assert proven(tmp_path, lambda text: text.replace("SEED = 0", f"SEED = 0\n{noise}")).problems == ()
+    assert time.monotonic() - began < 30
+
+
+def test_what_mutants_cost_is_measured_beside_the_notebook_itself(tmp_path: Path) -> None:
+    done: list[int] = []
+    found = bench_mutants.bench_mutants(
+        [write_assignment(tmp_path)], seconds=0.5, rounds=1, progress=lambda count, total: done.append(total)
+    )
+    assert done == [2] * 2
+    assert [(trial.notebook, trial.mutants) for trial in found.trials] == [
+        ("a notebook of 0.5 s", bench_mutants.MUTANTS),
+        ("w1_means", 5),
+    ]
+    made_up = found.group.comparisons[0]
+    assert made_up.ratio.median < bench_mutants.MUTANTS / 2  # what whole runs would take, two at a time
+    assert found.limit.met
+    assert "a notebook of 0.5 s, 20 mutants" in str(found)
+    assert found.to_json()["rounds"] == 1

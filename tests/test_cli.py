@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from autograder import cli, doctor, probe
+from autograder import cli, doctor, probe, records
 from autograder.doctor import State
+from autograder.errors import AutograderError
 from autograder.probe import WALLS
+from autograder.revision import Revision
 from tests import make
 from tests.assignment import write_assignment
 
-COMMANDS = ("build", "check", "demo", "doctor", "bench")
+COMMANDS = ("new", "build", "check", "release", "demo", "doctor", "bench")
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
@@ -30,6 +32,25 @@ def test_wrong_usage_is_status_2() -> None:
     with pytest.raises(SystemExit) as caught:
         cli.run(["no-such-command"])
     assert caught.value.code == cli.USAGE
+
+
+def test_new_says_what_it_made_and_what_to_type_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "assignments").mkdir()
+    at = ["--course", str(tmp_path)]
+    assert cli.run(["new", "w7_my_topic", "--title", "Mine", "--track", "dl", "--due", "in May", *at]) == cli.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "w7_my_topic: made 4 files"
+    assert "  assignments/w7_my_topic/w7_my_topic.py" in lines
+    assert "  autograder check w7_my_topic" in lines[-3:]
+    assert cli.run(["build", "--check", *at]) == cli.OK
+    capsys.readouterr()
+    assert cli.run(["new", "w7_my_topic", *at]) == cli.FAILED
+    assert "exists already" in " ".join(capsys.readouterr().out.split())
+    assert cli.run(["new", "w8_other", "--json", *at]) == cli.OK
+    made = json.loads(capsys.readouterr().out)
+    assert made["id"] == "w8_other"
+    assert len(made["next"]) == 3
+    assert all(Path(path).is_file() for path in made["written"])
 
 
 def test_build_check_and_build_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +78,55 @@ def test_check_prints_what_holds_and_what_does_not(tmp_path: Path, capsys: pytes
     assert "spread/range: should fail test_spread; fails nothing" in capsys.readouterr().out
     assert cli.run(["check", "--json", "--exercise", "spread", *at]) == cli.ATTENTION
     assert json.loads(capsys.readouterr().out)[0]["holds"] is False
+
+
+def test_check_tries_generated_mutants_unless_it_is_quick(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_assignment(tmp_path)
+    at = ["--exercise", "spread", "--course", str(tmp_path)]
+    cli.run(["build", "--course", str(tmp_path)])
+    capsys.readouterr()
+    assert cli.run(["check", *at]) == cli.OK
+    assert "generated mutants: " in capsys.readouterr().out
+    assert cli.run(["check", "--json", *at]) == cli.OK
+    (report,) = json.loads(capsys.readouterr().out)
+    assert 0 <= report["generated"]["score"] <= 1
+    assert cli.run(["check", "--json", "--quick", *at]) == cli.OK
+    assert json.loads(capsys.readouterr().out)[0]["generated"] is None
+
+
+def test_check_says_what_changed_for_those_who_handed_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_assignment(tmp_path)
+    cli.run(["build", "--course", str(tmp_path)])
+    (tmp_path / "gradebook.db").touch()
+    revision = Revision(id="w1_means", changes=(), students=(), points_then=10, points_now=10, renamed={})
+    monkeypatch.setattr(records, "changes_since_release", lambda assignment, course: revision)
+    command = ["check", "--exercise", "spread", "--course", str(tmp_path)]
+    capsys.readouterr()
+    assert cli.run(command) == cli.OK
+    assert f"{revision}\n" in capsys.readouterr().out
+    assert cli.run([*command, "--json"]) == cli.OK
+    assert json.loads(capsys.readouterr().out)[0]["since_release"] == revision.to_json()
+
+    def fail(assignment: str, course: Path) -> Revision:
+        raise AutograderError("no such table")
+
+    monkeypatch.setattr(records, "changes_since_release", fail)
+    assert cli.run(command) == cli.OK
+    assert "cannot be compared with what the gradebook holds: no such table" in capsys.readouterr().out
+
+
+def test_release_refuses_what_was_not_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_assignment(tmp_path)
+    command = ["release", "w1_means", "--rename", "old=new", "--course", str(tmp_path)]
+    assert cli.run(command) == cli.ATTENTION
+    assert "NOT released" in capsys.readouterr().out
+    assert cli.run([*command, "--json"]) == cli.ATTENTION
+    assert json.loads(capsys.readouterr().out)["made"] is False
+    with pytest.raises(SystemExit) as caught:
+        cli.run(["release", "w1_means", "--rename", "old"])
+    assert caught.value.code == cli.USAGE
 
 
 def test_check_shows_where_each_cell_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,22 +13,32 @@ from autograder.wall import CANDIDATE_MODULES
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
-    ("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
+    (
+        *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
+        *("documents", "plots"),
+    ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
-        *("comparison", "markup"),
+        *("comparison", "markup", "consequences", "edits"),
     ),
     (
-        *("reader", "restore", "mutants", "kernel", "disclosure", "course", "prover", "floor", "unrun", "zygotes", "gpu"),
-        *("loans", "ownership", "sanitise", "questions", "stand_ins", "composites"),
+        *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
+        *("zygotes", "gpu", "loans", "ownership", "sanitise", "leaks", "reading", "draft", "questions", "stand_ins"),
+        "composites",
     ),
-    ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
-    ("warm", "objects", "exchange", "feedback_step", "preload"),
+    (
+        *("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
+        *("revision", "survivors"),
+    ),
+    ("warm", "objects", "exchange", "feedback_step", "preload", "records", "scaffold", "review", "proving"),
     ("grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
     ("engine", "desk", "crossing", "bothways"),
-    ("rehearsal", "forked", "bench_examiner"),
+    ("rehearsal", "forked", "bench_examiner", "bench_mutants"),
     ("grader", "warden", "variants"),
-    ("gradebook", "demo", "doctor", "equivalence"),
+    ("gradebook", "demo", "doctor", "equivalence", "repeats"),
+    ("proofs",),
+    ("release",),
+    ("views",),
     ("cli", "zygote"),
     ("__main__",),
 )
@@ -42,10 +52,10 @@ BOTH_SIDES = frozenset(
     ]
 )
 FRAMEWORKS = {
-    "nbgrader": {"gradebook", "feedback_step"},
+    "nbgrader": {"gradebook", "feedback_step", "records", "draft"},
     "papermill": {"engine"},
     "jupytext": {"build"},
-    "rich": {"cli"},
+    "rich": {"views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
     "sqlalchemy": {"doctor"},
     "pyseccomp": {"syscalls"},

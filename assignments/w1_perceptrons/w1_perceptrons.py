@@ -643,6 +643,7 @@ assert mistake_bound(_X, _y, _th) == float("inf"), "Exercise 4.2: a direction th
 visible_passed("4.2, edges")
 ### BEGIN HIDDEN TESTS
 assert mistake_bound(np.array([[0.0, 1.0], [2.0, 0.0]]), np.array([1, 1]), np.array([3.0, 0.0])) == float("inf"), "Exercise 4.2: gamma = 0 gives inf"
+assert mistake_bound(np.zeros((2, 3)), np.array([1, -1]), np.array([1.0, 0.0, 0.0])) == float("inf"), "Exercise 4.2: gamma = 0 gives inf, also when all examples are 0"
 _X, _y, _u = make_separable(30, 3, 0.2, 45)
 _X = _X * np.linspace(0.5, 2, 30)[:, None]
 _b = mistake_bound(_X, _y, _u)

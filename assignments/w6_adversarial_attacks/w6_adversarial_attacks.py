@@ -482,8 +482,9 @@ def pgd_linf(
     x is float32 (N, ...) in [0, 1], y int64 (N,), eps and alpha >= 0 (alpha may exceed eps), steps >= 0; steps = 0 returns x_0.
     Returns a detached float32 tensor of x's shape, in [0, 1] and within eps of x. The model is attacked in eval mode and left as it was
     (mode, values, buffers, gradients), as are x and y.
-    Hidden checks: the total move on linear models, three steps on a CNN, alpha = 0, alpha > eps, eps = 0, box and ball, strength, labels that
-    the model does not predict, targeted, the random start (uniform, in the box, its seed, steps = 0), a train-mode model with gradients.
+    Hidden checks: the total move on linear models, pixels without influence (sign(0) = 0), three steps on a CNN, alpha = 0, alpha > eps,
+    eps = 0, box and ball, strength, labels that the model does not predict, targeted, the random start (uniform, in the box, its seed,
+    steps = 0), a train-mode model with gradients.
     """
     ### BEGIN SOLUTION
     x_adv = x.clone()
@@ -516,6 +517,9 @@ _away, _net = (_w[1 - _y] - _w[_y]).sign().reshape(_x.shape), LinearNet.from_wei
 for _alpha, _steps, _moved in ((0.03, 1, 0.03), (0.03, 2, 0.06), (0.03, 8, 0.1), (0.5, 1, 0.1), (0.0, 3, 0.0)):
     _adv = pgd_linf(_net, _x.clone(), _y, 0.1, _alpha, _steps)
     assert torch.allclose(_adv, _x + _moved * _away, atol=1e-6), "Exercise 4.1: the total move should follow from eps, alpha and steps"
+_net = LinearNet.from_weights(torch.tensor([[2.0, 0.0], [0.0, 0.0]]))  # the second pixel has no influence
+_adv = pgd_linf(_net, torch.tensor([[0.5, 0.5]]), torch.tensor([0]), 0.1, 0.03, 2)
+assert torch.allclose(_adv, torch.tensor([[0.44, 0.5]]), atol=1e-6), "Exercise 4.1: a pixel with gradient 0 should stay where it is"
 _x, _y = some_digits(10, 30)
 assert torch.equal(pgd_linf(load_cnn(), _x.clone(), _y, 0.1, 0.0, 3), _x), "Exercise 4.1: alpha = 0 without random start should give x back"
 _cnn, _point = load_cnn(2), _x.clone()
