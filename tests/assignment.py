@@ -101,15 +101,6 @@ body = '''
 '''
 fails = ["test_mean", "test_mean_empty"]
 
-[[mutant]]
-name = "endless"
-misconception = "Never returns."
-body = '''
-    while True:
-        pass
-'''
-fails = ["test_mean", "test_mean_empty"]
-
 [[alternative]]
 name = "loop"
 why = "Adds one by one."
@@ -131,6 +122,17 @@ with = "max(values) - min(values)"
 fails = ["test_spread"]
 """,
 }
+ENDLESS = """
+[[mutant]]
+name = "endless"
+misconception = "Never returns."
+body = '''
+    while True:
+        pass
+'''
+fails = ["test_mean", "test_mean_empty"]
+"""
+"""A mutant of `mean` that takes seconds."""
 
 
 def write_assignment(root: Path, name: str = "w1_means") -> Manifest:
