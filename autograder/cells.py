@@ -9,6 +9,7 @@ import ast
 import hashlib
 import re
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -174,3 +175,12 @@ def with_solution(source: str, body: str | None) -> str:
     if not found:
         return CODE_STUB if body is None else body.strip("\n")
     return "\n".join(out)
+
+
+def blank_of(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The release of the instructor's `nb` as it comes back from who did nothing, its hidden tests restored."""
+    blank = deepcopy(nb)
+    for cell in blank.cells:
+        if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code":
+            cell.source = with_solution(cell.source, None)
+    return blank

@@ -11,7 +11,6 @@ and only that counts.
 
 from __future__ import annotations
 
-import copy
 import tempfile
 import threading
 import time
@@ -26,7 +25,7 @@ from typing import Any
 import nbformat
 from jupyter_core.utils import ensure_event_loop
 
-from autograder.cells import Kind, kind_of, with_solution
+from autograder.cells import blank_of
 from autograder.check import MutantResult
 from autograder.manifest import Manifest
 from autograder.variants import PASSED, Bench, Said, Setting, read_setting, said_by_prover
@@ -147,18 +146,9 @@ _Job = Callable[[Bench], _Compared]
 def _jobs(setting: Setting, results: Sequence[MutantResult]) -> list[_Job]:
     return [
         partial(_whole, "reference", setting.source),
-        partial(_whole, "blank", _blank(setting.source)),
+        partial(_whole, "blank", blank_of(setting.source)),
         *(partial(_variant, result) for result in results),
     ]
-
-
-def _blank(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The release, handed in by who did nothing; its hidden tests are back in it."""
-    blank = copy.deepcopy(nb)
-    for cell in blank.cells:
-        if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code":
-            cell.source = with_solution(cell.source, None)
-    return blank
 
 
 def _whole(run: str, nb: nbformat.NotebookNode, bench: Bench) -> _Compared:

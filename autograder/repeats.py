@@ -21,7 +21,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograder.cells import Kind, grade_id_of, kind_of, parameters_of, seed_of, with_solution
+from autograder.cells import Kind, blank_of, grade_id_of, kind_of, parameters_of, seed_of
 from autograder.gpu import find_gpus
 from autograder.grade import grade_notebook
 from autograder.kernel import Launch
@@ -98,7 +98,7 @@ class _Repeats:
         setting = self._changed(_with_seed(self._setting.source, seed), seed)
         reference = self._grade(setting, setting.source)
         yield from (f"reference with SEED = {seed}: {difference}" for difference in _differences(first, reference))
-        blank = self._grade(setting, _blank(setting.source))
+        blank = self._grade(setting, blank_of(setting.source))
         earned = [cell for cell in blank.cells if cell.points]
         yield from (f"blank with SEED = {seed}: {cell.grade_id} gives {cell.points:g} points" for cell in earned)
 
@@ -204,15 +204,6 @@ def _with_seed(nb: nbformat.NotebookNode, seed: int) -> nbformat.NotebookNode:
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", ()):
             cell.source = _SEED.sub(f"SEED = {seed}", cell.source)
     return changed
-
-
-def _blank(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The release, handed in by who did nothing; its hidden tests are back in it."""
-    blank = copy.deepcopy(nb)
-    for cell in blank.cells:
-        if kind_of(cell) is Kind.EXERCISE and cell.cell_type == "code":
-            cell.source = with_solution(cell.source, None)
-    return blank
 
 
 def _is_test(cell: nbformat.NotebookNode) -> bool:
