@@ -9,6 +9,8 @@ Runs: trusted side.
     ├── MutantError              a mutants/*.toml file says something impossible
     ├── KernelStartError         a kernel did not start (our fault, never the student's)
     │   └── WallError            this machine cannot wall student code in; nothing is run
+    ├── GradebookError           the gradebook cannot be used, or lacks something
+    ├── PoolError                nothing is there any more that grades
     ├── WrongNotebook            a submitted notebook belongs to another assignment
     └── UnreadableSubmission     a submitted file is not a notebook that can be graded
 
@@ -55,6 +57,14 @@ class KernelStartError(AutograderError):
 
 class WallError(KernelStartError):
     """This machine lacks something without which student code is not run."""
+
+
+class GradebookError(AutograderError):
+    """The gradebook cannot be opened or written, or does not have what a submission needs."""
+
+
+class PoolError(AutograderError):
+    """The workers cannot be reached, or cannot be started."""
 
 
 class WrongNotebook(AutograderError):
