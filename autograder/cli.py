@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -95,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("what", choices=("kernels", "examiner"), help="what to measure")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument("--repeat", type=_positive, default=5, metavar="N", help="rounds (default: %(default)s)")
+
+    sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
+    sub.add_argument("assignment", metavar="ID", help="the assignment")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+    sub.add_argument("--workers", type=_positive, metavar="N", help="submissions at a time (default: one for each core)")
+    sub.add_argument("--force", action="store_true", help="grade again what is unchanged too; scores given by hand stay")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
     return parser
@@ -195,6 +204,7 @@ def _print_check(report: Any, console: Console) -> None:
 
 def _demo(options: argparse.Namespace, console: Console) -> int:
     from autograder.demo import run_demo
+    from autograder.views import demo_table
 
     folder = options.folder or options.course / "demo"
     with console.status("starting") as status:
@@ -219,7 +229,7 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
         ]
         return _print_json({"rows": rows, "seconds": demo.seconds, "exit_status": demo.exit_status}, OK)
     for assignment in dict.fromkeys(row.assignment for row in demo.rows):
-        console.print(_demo_table(demo, assignment, stock=options.stock))
+        console.print(demo_table(demo, assignment, stock=options.stock))
     total = sum(demo.seconds.values())
     console.print(f"{total:.0f} s: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in demo.seconds.items()))
     first = next(iter(demo.rows))
@@ -233,43 +243,6 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
         soft_wrap=True,
     )
     return OK
-
-
-def _demo_table(demo: Any, assignment: str, *, stock: bool) -> Table:
-    table = Table(title=f"{assignment}: automatic points", title_justify="left")
-    table.add_column("student", no_wrap=True)
-    table.add_column("handed in", ratio=3)
-    table.add_column("verdicts", ratio=3)
-    table.add_column("score", justify="right", style="bold", no_wrap=True)
-    if stock:
-        table.add_column("nbgrader\nalone", justify="right", no_wrap=True)
-    for row in demo.rows:
-        if row.assignment == assignment:
-            score = "-" if row.report is None else f"{row.report.score:g}"
-            extra = [] if not stock else ["-" if row.stock_score is None else f"{row.stock_score:g}"]
-            table.add_row(row.student.id, row.student.idea, _verdicts(row.report), score, *extra)
-    return table
-
-
-def _verdicts(report: Any) -> Text:
-    """How many automatic tests ended how, and what staff should know."""
-    from autograder.verdict import Verdict
-
-    if report is None:
-        return Text("no report", style="red")
-    tests = [cell.verdict for cell in report.cells if cell.verdict is not Verdict.NOT_EXAMINED]
-    counts = [(verdict, tests.count(verdict)) for verdict in Verdict if verdict in tests]
-    text = Text(", ".join(f"{count} {verdict.value.replace('_', ' ')}" for verdict, count in counts))
-    notes = [report.unreadable.split(". ")[0]] if report.unreadable else []
-    if report.changes:
-        notes.append(f"{len(report.changes)} changes to the assignment's cells undone")
-    if not report.kernel.sandbox and report.kernel.starts:
-        notes.append("run without the wall")
-    if report.kernel.end.startswith("died"):
-        notes.append(f"kernel {report.kernel.end}")
-    for note in notes:
-        text.append(f"\n{note}", style="dim")
-    return text
 
 
 def _bench(options: argparse.Namespace, console: Console) -> int:
@@ -341,6 +314,28 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not above 0")
     return value
+
+
+def _grade(options: argparse.Namespace, console: Console) -> int:
+    from autograder.grading import ClassRun
+    from autograder.pool import LocalWorkers
+    from autograder.views import ClassView, as_json, class_table
+
+    began = time.monotonic()
+    workers = LocalWorkers(options.workers or len(os.sched_getaffinity(0)))
+    run = ClassRun(options.course, options.assignment, workers)
+    with Live(ClassView(run), console=console, refresh_per_second=4, transient=True):
+        for _ in run.grade(options.student, force=options.force):
+            pass
+    seconds = time.monotonic() - began
+    status = ATTENTION if any(graded.attention for graded in run.tally.graded) else OK
+    if options.json:
+        return _print_json(as_json(run, seconds), status)
+    if run.tally.graded:
+        console.print(class_table(run, seconds))
+    else:
+        console.print(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
+    return status
 
 
 def _doctor(options: argparse.Namespace, console: Console) -> int:

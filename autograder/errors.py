@@ -10,6 +10,7 @@ Runs: trusted side.
     ├── KernelStartError         a kernel did not start (our fault, never the student's)
     │   └── WallError            this machine cannot wall student code in; nothing is run
     ├── GradebookError           the gradebook cannot be used, or lacks something
+    │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
     ├── PoolError                nothing is there any more that grades
     ├── WrongNotebook            a submitted notebook belongs to another assignment
     └── UnreadableSubmission     a submitted file is not a notebook that can be graded
@@ -61,6 +62,10 @@ class WallError(KernelStartError):
 
 class GradebookError(AutograderError):
     """The gradebook cannot be opened or written, or does not have what a submission needs."""
+
+
+class MissingInGradebook(GradebookError):
+    """The gradebook has no student, or no place for a cell's points; only this submission is left ungraded."""
 
 
 class PoolError(AutograderError):

@@ -71,16 +71,8 @@ _UNLIMITED_SECONDS = 1e8
 def configure_nbgrader(c: Config) -> None:
     """Swap reading, execution, scoring and feedback in nbgrader's configuration `c`."""
     c.Autograde.exporter_class = SubmissionExporter
-    c.Autograde.sanitize_preprocessors = [ClearOutput, OverwriteKernelspec, RestoreCells, CheckCellMetadata]
-    c.Autograde.autograde_preprocessors = [
-        Grade,
-        IgnorePattern,
-        ClearMetadataPreprocessor,
-        LimitOutput,
-        SaveVerdicts,
-        LatePenalties,
-        CheckCellMetadata,
-    ]
+    c.Autograde.sanitize_preprocessors = list(SANITIZE_STEPS)
+    c.Autograde.autograde_preprocessors = list(AUTOGRADE_STEPS)
     c.GenerateFeedback.preprocessors = [GetGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
@@ -319,3 +311,16 @@ class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
 
 def _names(names: Any) -> dict[str, str]:
     return {name: names[name] for name in ("assignment", "student", "notebook")}
+
+
+SANITIZE_STEPS = (ClearOutput, OverwriteKernelspec, RestoreCells, CheckCellMetadata)
+AUTOGRADE_STEPS = (
+    Grade,
+    IgnorePattern,
+    ClearMetadataPreprocessor,
+    LimitOutput,
+    SaveVerdicts,
+    LatePenalties,
+    CheckCellMetadata,
+)
+"""What nbgrader's autograde does to a notebook, in order; `submission` does the same without a gradebook."""

@@ -110,6 +110,8 @@ class Submission:
     """Name -> why the file under that name has no content that could be read."""
     files: Mapping[str, File] = field(default_factory=dict)
     """Relative path -> everything else, without what links lead out to."""
+    problem: str = ""
+    """Why nothing of it could be read; then it is empty."""
 
     def digest(self) -> str:
         """A hash of everything in it."""

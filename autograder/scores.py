@@ -22,7 +22,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from autograder.errors import GradebookError
+from autograder.errors import GradebookError, MissingInGradebook
 from autograder.package import Marks
 
 log = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ def save_marks(notebook: SubmittedNotebook, marks: Marks) -> None:
     for another look.
 
     Raises:
-        GradebookError: the gradebook has no place for a cell's points.
+        MissingInGradebook: the gradebook has no place for a cell's points.
     """
     grades = {grade.name: grade for grade in notebook.grades}
     comments = {comment.name: comment for comment in notebook.comments}
     missing = sorted((marks.points.keys() - grades.keys()) | (marks.comments.keys() - comments.keys()))
     if missing:
-        raise GradebookError(
+        raise MissingInGradebook(
             f"the gradebook has no entry for {', '.join(missing)} in this submission: the assignment was released again with "
             "other cells after it was first graded. Remove the submission from the gradebook (`nbgrader db`) and grade it again."
         )
@@ -123,7 +123,8 @@ class Ledger:
         With no `marks` at all only that it was handed in, and when.
 
         Raises:
-            GradebookError: the gradebook cannot be written, or does not know the assignment, a cell or the student.
+            GradebookError: the gradebook cannot be written.
+            MissingInGradebook: it does not know the student, or a cell.
         """
 
         def write() -> None:
@@ -160,7 +161,7 @@ class Ledger:
             try:
                 return action()
             except MissingEntry as error:
-                raise GradebookError(
+                raise MissingInGradebook(
                     f"{error}. The gradebook must know the assignment (`nbgrader generate_assignment`), and the student where "
                     "the course says `c.Autograde.create_student = False`."
                 ) from error

