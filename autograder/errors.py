@@ -12,6 +12,7 @@ Runs: trusted side.
     ├── GradebookError           the gradebook cannot be used, or lacks something
     │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
     ├── PoolError                nothing is there any more that grades
+    ├── NoTime                   nobody can say when a submission was handed in
     ├── WrongNotebook            a submitted notebook belongs to another assignment
     └── UnreadableSubmission     a submitted file is not a notebook that can be graded
 
@@ -70,6 +71,10 @@ class MissingInGradebook(GradebookError):
 
 class PoolError(AutograderError):
     """The workers cannot be reached, or cannot be started."""
+
+
+class NoTime(AutograderError):
+    """A submission's `timestamp.txt` does not hold a time."""
 
 
 class WrongNotebook(AutograderError):

@@ -29,7 +29,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
 
-from autograder.errors import AutograderError, GradebookError, MissingInGradebook
+from autograder.errors import GradebookError, MissingInGradebook, NoTime
 from autograder.gradebook import AUTOGRADE_STEPS, SANITIZE_STEPS, Grade, SubmissionExporter
 from autograder.package import GradedSubmission, Package, Submission
 from autograder.packing import MARK, pack_assignment, pack_submission
@@ -66,7 +66,7 @@ class Graded:
     @property
     def attention(self) -> str:
         """Why staff must look at it before anything else; empty where they need not."""
-        unreadable = [report.unreadable for report in self.reports if report.unreadable]
+        unreadable = [report.unreadable.split(". ")[0] for report in self.reports if report.unreadable]
         ours = ["the grader failed at some cells, see the report"] if Verdict.INTERNAL in self.verdicts else []
         return "; ".join([*([self.problem] if self.problem else []), *unreadable, *ours])
 
@@ -150,7 +150,7 @@ class ClassRun:
         try:
             return (done / MARK).read_text(encoding="utf-8") == mark
         except OSError:
-            with suppress(GradebookError):  # no time at all: grading it says so
+            with suppress(NoTime):  # no time at all: grading it says so
                 new, old = self._timestamp(folder), self._timestamp(done)
                 return new is None or old is None or new <= old
             return False
@@ -167,32 +167,40 @@ class ClassRun:
         student, reports = result.student, tuple(notebook.report for notebook in result.notebooks)
         problem = result.problem if result.problem or reports else "no notebook of the assignment was handed in"
         final = self._destination(student)
-        timestamp = None
         try:
             timestamp = self._timestamp(self._source(student))
             if not problem:
                 _write_folder(
                     _beside(final, "partial"), package, submission, result, self._permissions, _mark(submission, digest)
                 )
-        except AutograderError as error:
-            problem, reports = str(error), ()
-        marks = {} if problem else {notebook.name: notebook.marks for notebook in result.notebooks}
-        create = self._converter.create_student
-        record = partial(ledger.record, self.assignment, student, timestamp=timestamp, late=late, create_student=create)
-        try:
-            record(marks=marks)
-        except MissingInGradebook as error:
+            problem = self._record(ledger, student, timestamp, result, late, problem)
+        except NoTime as error:
             problem = str(error)
-            with suppress(MissingInGradebook):
-                record(marks={})
+            if self._converter.create_student:
+                ledger.enter_student(student)
         _put_in_place(_beside(final, "partial"), final, there=not problem)
         if not problem and self._converter.coursedir.groupshared:
             self._converter.set_permissions(self.assignment, student)
         self._converter.run_post_convert_hook()
         graded = Graded(student=student, reports=() if problem else reports, problem=problem, seconds=result.seconds)
         if graded.attention:
-            log.warning("%s, %s: %s", student, self.assignment, graded.attention)
+            log.info("%s, %s: %s", student, self.assignment, graded.attention)
         return graded
+
+    def _record(
+        self, ledger: Ledger, student: str, timestamp: Any, result: GradedSubmission, late: LatePenalties, problem: str
+    ) -> str:
+        """Write `result` into the gradebook, or that there is none; why there is none."""
+        marks = {} if problem else {notebook.name: notebook.marks for notebook in result.notebooks}
+        create = self._converter.create_student
+        record = partial(ledger.record, self.assignment, student, timestamp=timestamp, late=late, create_student=create)
+        try:
+            record(marks=marks)
+        except MissingInGradebook as error:
+            with suppress(MissingInGradebook):
+                record(marks={})
+            return str(error)
+        return problem
 
     def _package(self) -> Package:
         converter = self._converter
@@ -237,7 +245,7 @@ class ClassRun:
         try:
             return self._converter.coursedir.get_existing_timestamp(str(folder))
         except (AttributeError, OverflowError, UnicodeDecodeError):  # nbgrader's own way of refusing it
-            raise GradebookError(f"{folder.name}/timestamp.txt of {folder.parent.name} holds no time") from None
+            raise NoTime(f"{folder.name}/timestamp.txt of {folder.parent.name} holds no time; nothing was graded") from None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

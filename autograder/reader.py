@@ -53,6 +53,8 @@ def parse_submission(content: bytes, name: str) -> nbformat.NotebookNode:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # nbformat warns of what the next lines mend
                 data = dict(nbformat.convert(nbformat.reader.reads(json.dumps(data)), 4))
+            for cell in data["cells"]:
+                cell.pop("id", None)  # made up at random; the same file must give the same notebook
         nb: nbformat.NotebookNode = nbformat.from_dict(_tidied(data))
         nbformat.validate(nb)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

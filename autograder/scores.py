@@ -106,7 +106,9 @@ class Ledger:
             self._book.db.remove()
             self._book.engine.dispose()
             event.listen(self._book.engine, "connect", _prepare_sqlite)
-        self._book.db = scoped_session(sessionmaker(class_=_OneTransaction, bind=self._book.engine, future=True))
+        # Without autoflush: what is flushed while nbgrader builds a submission would be a part of it, and SQLAlchemy warns.
+        session = sessionmaker(class_=_OneTransaction, bind=self._book.engine, autoflush=False, future=True)
+        self._book.db = scoped_session(session)
 
     def record(
         self,
@@ -143,6 +145,19 @@ class Ledger:
                     book.db.flush()
                     book.db.expire(notebook)  # its score is the database's sum
                     late.assign(notebook)
+
+        self._tried(write)
+
+    def enter_student(self, student: str) -> None:
+        """Write down only that there is such a student: what nbgrader does where it cannot say when they handed in.
+
+        Raises:
+            GradebookError: see `record`.
+        """
+
+        def write() -> None:
+            with self._transaction() as book:
+                book.update_or_create_student(student)
 
         self._tried(write)
 
