@@ -105,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--workers", type=_positive, metavar="N", help="submissions at a time (default: one for each core)")
     sub.add_argument("--force", action="store_true", help="grade again what is unchanged too; scores given by hand stay")
 
+    sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
+    sub.add_argument("assignment", metavar="ID", help="the assignment")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+    sub.add_argument("--workers", type=_positive, metavar="N", help="pages at a time (default: one for each core)")
+    sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
+
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
     return parser
 
@@ -248,6 +254,7 @@ def _demo(options: argparse.Namespace, console: Console) -> int:
 def _bench(options: argparse.Namespace, console: Console) -> int:
     from autograder.bench import bench_kernels, describe_machine
     from autograder.manifest import choose, read_manifests
+    from autograder.views import bench_table
 
     machine = describe_machine()
     manifests = choose(read_manifests(options.course / "assignments"), options.ids)
@@ -260,34 +267,12 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
             advance = partial(_advance, progress, task)
             found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat, progress=advance))
         if not options.json:
-            _print_bench(found[-1], console)
+            console.print(bench_table(found[-1]))
     status = ATTENTION if any(bench.errors for bench in found) else OK
     if options.json:
         return _print_json({"machine": machine.to_json(), "kernels": [bench.to_json() for bench in found]}, status)
     console.print(f"Measured on {machine}.", soft_wrap=True)
     return status
-
-
-def _print_bench(bench: Any, console: Console) -> None:
-    contestants = ("cold", "warm", "floor")
-    table = Table(title=f"{bench.id}: {bench.cells} code cells, median of {bench.rounds} rounds (lowest to highest), seconds")
-    table.title_justify = "left"
-    table.add_column("", no_wrap=True)
-    for name in (*contestants, "cold / warm", "warm / floor"):
-        table.add_column(name, justify="right")
-    for row in bench.rows:
-        seconds = [_spread(row.seconds.get(name), "{:.2f}") for name in contestants]
-        table.add_row(row.name, *seconds, _spread(row.cold_by_warm, "{:.1f}"), _spread(row.warm_by_floor, "{:.2f}"))
-    console.print(table)
-    for target in bench.targets:
-        verdict = "met" if target.met else "[red]MISSED[/]"
-        console.print(f"  {target.name}: {target.cpu_seconds:.3f} CPU s of {target.limit_seconds:.3f}: {verdict}")
-    console.print(
-        f"  planting the zygote, once for a class: {bench.plant_seconds:.1f} s; "
-        f"{bench.fork_cpu_seconds:.3f} of each warm run's CPU s are the forks themselves"
-    )
-    for where, error in bench.errors.items():
-        console.print(Text(f"  {where}: {error}", style="red"))
 
 
 def _bench_examiner(options: argparse.Namespace, console: Console, manifests: Any, machine: Any) -> int:
@@ -303,12 +288,6 @@ def _bench_examiner(options: argparse.Namespace, console: Console, manifests: An
     return status
 
 
-def _spread(spread: Any, form: str) -> str:
-    if spread is None:
-        return ""
-    return f"{form.format(spread.median)}\n({form.format(spread.low)} to {form.format(spread.high)})"
-
-
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -317,12 +296,13 @@ def _positive(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
-    from autograder.grading import ClassRun
-    from autograder.pool import LocalWorkers
-    from autograder.views import ClassView, as_json, class_table
+    from autograder.workers import LocalWorkers
 
     began = time.monotonic()
-    workers = LocalWorkers(options.workers or len(os.sched_getaffinity(0)))
+    workers = LocalWorkers(options.workers or _cores())  # before the imports: both take seconds
+    from autograder.grading import ClassRun
+    from autograder.views import ClassView, as_json, class_table
+
     run = ClassRun(options.course, options.assignment, workers)
     with Live(ClassView(run), console=console, refresh_per_second=4, transient=True):
         for _ in run.grade(options.student, force=options.force):
@@ -336,6 +316,31 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     else:
         console.print(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
     return status
+
+
+def _feedback(options: argparse.Namespace, console: Console) -> int:
+    from autograder.workers import LocalWorkers
+
+    workers = LocalWorkers(options.workers or _cores())
+    from autograder.handback import write_feedback
+
+    pages = []
+    with console.status("writing feedback") as status:
+        for page in write_feedback(options.course, options.assignment, workers, options.student, force=options.force):
+            pages.append(page)
+            status.update(f"{len(pages)} written")
+    failed = [page for page in pages if page.problem]
+    if options.json:
+        rows = [{"student": page.student, "problem": page.problem} for page in pages]
+        return _print_json(rows, ATTENTION if failed else OK)
+    console.print(f"{options.assignment}: feedback for {len(pages) - len(failed)} students written")
+    for page in failed:
+        console.print(Text(f"  {page.student}: {page.problem}", style="red"))
+    return ATTENTION if failed else OK
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _doctor(options: argparse.Namespace, console: Console) -> int:

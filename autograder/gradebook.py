@@ -5,7 +5,7 @@ Runs: trusted side. Only this module and `feedback_step` import nbgrader.
     submitted file --SubmissionExporter--> readable notebook      (a file that cannot be read becomes one that says why)
       sanitise:  ... RestoreCells ...                             the instructor's cells and points count
       autograde: Grade -> ... -> SaveVerdicts -> ...              run, judge, report, one transaction
-    feedback:    GetGrades -> ShowVerdicts -> ...                 what the student may see
+    feedback:    ReadGrades -> ShowVerdicts -> ...                 what the student may see
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearOutput,
     Execute,
-    GetGrades,
     IgnorePattern,
     LimitOutput,
     NbGraderPreprocessor,
@@ -42,7 +41,7 @@ from traitlets.config import Config
 from autograder.course import delimiters_of, manifest_of
 from autograder.errors import KernelStartError, UnreadableSubmission, WallError
 from autograder.feedback import unreadable_notebook
-from autograder.feedback_step import ShowVerdicts
+from autograder.feedback_step import ReadGrades, ShowVerdicts
 from autograder.files import links_outward
 from autograder.grader import Grader
 from autograder.limits import Limits
@@ -73,7 +72,7 @@ def configure_nbgrader(c: Config) -> None:
     c.Autograde.exporter_class = SubmissionExporter
     c.Autograde.sanitize_preprocessors = list(SANITIZE_STEPS)
     c.Autograde.autograde_preprocessors = list(AUTOGRADE_STEPS)
-    c.GenerateFeedback.preprocessors = [GetGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.preprocessors = [ReadGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
     configure_pages(c)

@@ -33,11 +33,12 @@ from autograder.errors import GradebookError, MissingInGradebook, NoTime
 from autograder.gradebook import AUTOGRADE_STEPS, SANITIZE_STEPS, Grade, SubmissionExporter
 from autograder.package import GradedSubmission, Package, Submission
 from autograder.packing import MARK, pack_assignment, pack_submission
-from autograder.pool import Pool, Workers
+from autograder.pool import Pool
 from autograder.report import Report, report_path
 from autograder.scores import LatePenalties, Ledger
 from autograder.submission import AFTER, BEFORE
 from autograder.verdict import Verdict
+from autograder.workers import Workers
 
 log = logging.getLogger(__name__)
 

@@ -10,19 +10,17 @@ alone when a worker dies a second time is given up and left to a person.
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from autograder.errors import AutograderError, PoolError, WallError
 from autograder.package import GradedSubmission, Package, Submission, packed, unpacked
 from autograder.submission import given_up
-from autograder.worker import PackageNeeded, begin, grade_packed, ready
+from autograder.worker import PackageNeeded, grade_packed
+from autograder.workers import Workers, ready
 
 log = logging.getLogger(__name__)
 
@@ -30,66 +28,6 @@ _AHEAD = 2
 """How many submissions wait beside those that are being graded, so that no worker waits for the driver."""
 _START_SECONDS = 120.0
 """How long a fresh worker may take to give a sign of life."""
-
-
-class Workers(Protocol):
-    """Where workers come from."""
-
-    count: int
-    """How many submissions they grade at once."""
-    lost_together: bool
-    """Whether one that dies takes all that were sent out with it."""
-
-    def open(self) -> Executor:
-        """Workers, ready to use; fresh ones in place of those that were lost.
-
-        Raises:
-            PoolError: there are none.
-        """
-
-    def are_lost(self, error: BaseException) -> bool:
-        """Whether `error`, of a submission, says that its worker died."""
-
-    def close(self) -> None:
-        """End them, also in the middle of a submission. Safe to call twice."""
-
-
-class LocalWorkers:
-    """Processes on this machine, each an interpreter of its own: forking would copy threads and locks of the driver."""
-
-    lost_together = True
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self._scratch = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
-        self._executor: ProcessPoolExecutor | None = None
-        self._others = set(multiprocessing.active_children())
-
-    def open(self) -> Executor:
-        """See `Workers`."""
-        self._end()
-        context = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(self.count, context, initializer=begin, initargs=(self._scratch.name,))
-        return self._executor
-
-    def are_lost(self, error: BaseException) -> bool:
-        """See `Workers`."""
-        return isinstance(error, BrokenExecutor)
-
-    def close(self) -> None:
-        """See `Workers`."""
-        self._end()
-        self._scratch.cleanup()
-
-    def _end(self) -> None:
-        if self._executor is not None:
-            ours = [child for child in multiprocessing.active_children() if child not in self._others]
-            for child in ours:
-                child.terminate()
-            for child in ours:
-                child.join(5)
-            self._executor.shutdown(wait=True, cancel_futures=True)
-            self._executor = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -116,6 +116,36 @@ def _verdicts(report: Any) -> Text:
     return text
 
 
+def bench_table(bench: Any) -> Group:
+    """What kernels cost, for one assignment."""
+    contestants = ("cold", "warm", "floor")
+    table = Table(title=f"{bench.id}: {bench.cells} code cells, median of {bench.rounds} rounds (lowest to highest), seconds")
+    table.title_justify = "left"
+    table.add_column("", no_wrap=True)
+    for name in (*contestants, "cold / warm", "warm / floor"):
+        table.add_column(name, justify="right")
+    for row in bench.rows:
+        seconds = [_spread(row.seconds.get(name), "{:.2f}") for name in contestants]
+        table.add_row(row.name, *seconds, _spread(row.cold_by_warm, "{:.1f}"), _spread(row.warm_by_floor, "{:.2f}"))
+    lines: list[Any] = [table]
+    for target in bench.targets:
+        verdict = "met" if target.met else "[red]MISSED[/]"
+        lines.append(f"  {target.name}: {target.cpu_seconds:.3f} CPU s of {target.limit_seconds:.3f}: {verdict}")
+    lines.append(
+        f"  planting the zygote, once for a class: {bench.plant_seconds:.1f} s; "
+        f"{bench.fork_cpu_seconds:.3f} of each warm run's CPU s are the forks themselves"
+    )
+    for where, error in bench.errors.items():
+        lines.append(Text(f"  {where}: {error}", style="red"))
+    return Group(*lines)
+
+
+def _spread(spread: Any, form: str) -> str:
+    if spread is None:
+        return ""
+    return f"{form.format(spread.median)}\n({form.format(spread.low)} to {form.format(spread.high)})"
+
+
 def _counted(graded: list[Graded]) -> str:
     counts: Counter[Verdict] = Counter()
     for one in graded:

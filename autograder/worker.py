@@ -7,14 +7,8 @@ A package can be large, so it comes along only when a worker asks for it: `Packa
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import tempfile
 import threading
 from functools import cache
-from multiprocessing.connection import wait
-from types import FrameType
 
 from autograder.package import packed, unpacked
 from autograder.submission import Workplace
@@ -61,31 +55,3 @@ def grade_packed(digest: str, package: bytes | None, submission: bytes) -> bytes
         WallError: this machine cannot wall student code in.
     """
     return _kept().grade(digest, package, submission)
-
-
-def ready() -> int:
-    """The worker's process id: a sign of life."""
-    return os.getpid()
-
-
-def begin(scratch: str) -> None:
-    """Prepare a local worker: temporary files lie below `scratch`, which the driver removes; it ends when the driver does.
-
-    Ctrl-C reaches every process of a terminal; what it means is the driver's business.
-    """
-    tempfile.tempdir = scratch
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_leave_with_driver, daemon=True).start()
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    _kept().close()
-    os._exit(1)
-
-
-def _leave_with_driver() -> None:
-    driver = multiprocessing.parent_process()
-    if driver is not None:
-        wait([driver.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)

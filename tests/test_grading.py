@@ -141,6 +141,21 @@ def test_status_is_the_same(both: Both) -> None:
     assert both.by_nbgrader.returncode == 1
 
 
+def test_feedback_is_the_same_page_for_page(both: Both) -> None:
+    done = both.plain.nbgrader("generate_feedback", "ps1")
+    assert done.returncode == 0, done.stderr
+    done = both.ours.autograder("feedback", "ps1", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    plain, ours = (
+        {str(path.relative_to(course.root)): path.read_bytes() for path in course.root.glob("feedback/**/*") if path.is_file()}
+        for course in (both.plain, both.ours)
+    )
+    assert len(plain) > 30
+    assert sorted(ours) == sorted(plain)
+    assert [name for name in ours if ours[name] != plain[name]] == []
+    assert json.loads(both.ours.autograder("feedback", "ps1", "--json").stdout) == []
+
+
 def test_running_again_grades_only_what_failed(both: Both) -> None:
     again = json.loads(both.ours.autograder("grade", "ps1", "--workers", "1", "--json").stdout)
     assert {row["student"] for row in again["graded"]} == {"lost", "nan", "stranger"}

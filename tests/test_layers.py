@@ -12,7 +12,21 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
+    (
+        "errors",
+        "linux",
+        "lifeline",
+        "files",
+        "seeds",
+        "wire",
+        "arrays",
+        "scopes",
+        "plain",
+        "weaving",
+        "transcript",
+        "spent",
+        "workers",
+    ),
     ("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
@@ -31,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("submission",),
     ("gradebook", "worker", "demo", "doctor", "equivalence"),
     ("pool",),
-    ("grading",),
+    ("grading", "handback"),
     ("views",),
     ("cli", "zygote"),
     ("__main__",),
@@ -46,7 +60,7 @@ BOTH_SIDES = frozenset(
     ]
 )
 FRAMEWORKS = {
-    "nbgrader": {"gradebook", "feedback_step", "submission", "packing", "scores", "grading"},
+    "nbgrader": {"gradebook", "feedback_step", "submission", "packing", "scores", "grading", "handback"},
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"cli", "views"},
