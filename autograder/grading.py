@@ -42,6 +42,9 @@ from autograder.workers import Workers
 
 log = logging.getLogger(__name__)
 
+_UNDONE = "{}\n"
+"""The mark of a submission that the grader failed at: the next run tries it again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graded:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.packing import MARK
 from tests import make
 from tests.test_course import SOURCE, hand_in_everybody
+from tests.traces import rows, tree
 
 LATE = """
 import datetime
@@ -21,7 +20,6 @@ c.LateSubmissionPlugin.penalty_method = "zero"
 c.LimitOutput.max_lines = 3
 c.IgnorePattern.pattern = "nothing like this"
 """
-TIMES = ("seconds", "cpu_seconds", "examiner_cpu_seconds", "peak_bytes", "kernel_start", "cells", "total", "score")
 
 
 class Both:
@@ -71,55 +69,6 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     return Both(tmp_path_factory.mktemp("both"))
-
-
-def rows(course: make.Course) -> dict[str, Any]:
-    """All that the gradebook knows of the class, but for random ids."""
-    found: dict[str, Any] = {}
-    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
-        for student in gradebook.students:
-            found[student.id] = [
-                {
-                    "timestamp": submission.timestamp,
-                    "needs_manual_grade": submission.needs_manual_grade,
-                    "late": [notebook.late_submission_penalty for notebook in submission.notebooks],
-                    "score": submission.score,
-                    "grades": {
-                        grade.name: (grade.auto_score, grade.manual_score, grade.extra_credit, grade.needs_manual_grade)
-                        for notebook in submission.notebooks
-                        for grade in notebook.grades
-                    },
-                    "comments": {
-                        comment.name: (comment.auto_comment, comment.manual_comment)
-                        for notebook in submission.notebooks
-                        for comment in notebook.comments
-                    },
-                }
-                for submission in gradebook.student_submissions(student.id)
-            ]
-    return found
-
-
-def tree(course: make.Course) -> dict[str, Any]:
-    """Every graded file with its permissions, reports without what is time."""
-    top = course.root / "autograded"
-    return {
-        str(path.relative_to(top)): (oct(path.stat().st_mode), _content(path))
-        for path in sorted(top.rglob("*"))
-        if path.is_file() and path.name != MARK
-    }
-
-
-def _content(path: Path) -> Any:
-    if path.name.endswith(".report.json"):
-        return _timeless(json.loads(path.read_text()))
-    return path.read_bytes()
-
-
-def _timeless(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _timeless(item) for key, item in value.items() if key not in TIMES or isinstance(item, list)}
-    return [_timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def test_gradebook_is_the_same(both: Both) -> None:
