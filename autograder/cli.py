@@ -93,11 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "bench",
         _bench,
-        "Measure kernels, or what examining costs. Whatever is compared takes turns in one run.",
+        "Measure kernels, what examining costs, or a class. Whatever is compared takes turns in one run.",
     )
-    sub.add_argument("what", choices=("kernels", "examiner"), help="what to measure")
+    sub.add_argument("what", choices=("kernels", "examiner", "class"), help="what to measure")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
-    sub.add_argument("--repeat", type=_positive, default=5, metavar="N", help="rounds (default: %(default)s)")
+    sub.add_argument("--repeat", type=_positive, metavar="N", help="rounds (default: 5; of a class 1)")
+    sub.add_argument("--submissions", type=_positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
+    sub.add_argument("--workers", type=_positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
 
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
@@ -257,6 +259,8 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
     from autograder.views import bench_table
 
     machine = describe_machine()
+    if options.what == "class":
+        return _bench_class(options, console, machine)
     manifests = choose(read_manifests(options.course / "assignments"), options.ids)
     if options.what == "examiner":
         return _bench_examiner(options, console, manifests, machine)
@@ -265,7 +269,7 @@ def _bench(options: argparse.Namespace, console: Console) -> int:
         with _progress(console) as progress:
             task = progress.add_task(manifest.id, total=None)
             advance = partial(_advance, progress, task)
-            found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat, progress=advance))
+            found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat or 5, progress=advance))
         if not options.json:
             console.print(bench_table(found[-1]))
     status = ATTENTION if any(bench.errors for bench in found) else OK
@@ -280,12 +284,27 @@ def _bench_examiner(options: argparse.Namespace, console: Console, manifests: An
 
     with _progress(console) as progress:
         advance = partial(_advance, progress, progress.add_task("examiner", total=None))
-        found = bench_examiner(manifests, options.course / "source", size=Size(rounds=options.repeat), progress=advance)
+        found = bench_examiner(manifests, options.course / "source", size=Size(rounds=options.repeat or 5), progress=advance)
     status = ATTENTION if found.errors else OK
     if options.json:
         return _print_json({"machine": machine.to_json(), "examiner": found.to_json()}, status)
     console.print(Text(f"{found}\nMeasured on {machine}."), soft_wrap=True)
     return status
+
+
+def _bench_class(options: argparse.Namespace, console: Console, machine: Any) -> int:
+    from autograder.bench_class import bench_class
+    from autograder.views import class_bench_table
+
+    workers = range(1, (options.workers or _cores()) + 1)
+    with _progress(console) as progress:
+        advance = partial(_advance, progress, progress.add_task("class", total=None))
+        found = bench_class(options.submissions, workers, options.repeat or 1, progress=advance)
+    if options.json:
+        return _print_json({"machine": machine.to_json(), "class": found.to_json()}, OK)
+    console.print(class_bench_table(found))
+    console.print(f"Measured on {machine}.", soft_wrap=True)
+    return OK
 
 
 def _positive(text: str) -> int:

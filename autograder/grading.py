@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ class Tally:
     unchanged: int = 0
     """Those that were graded before, and are as they were."""
     graded: list[Graded] = field(default_factory=list)
+    driver_cpu_seconds: float = 0.0
+    """What the driver itself spent since it began to grade."""
 
 
 class ClassRun:
@@ -120,11 +123,13 @@ class ClassRun:
             late = LatePenalties(parent=converter)
             ledger = Ledger(converter.coursedir.db_url, converter.coursedir.course_id)
             sent: dict[str, Submission] = {}
+            began = time.process_time()
             try:
                 for result in self._pool.grade(self._changed(package, digest, folders, sent, force=force)):
                     submission = sent.pop(result.student)
                     graded = self._write(package, digest, submission, result, ledger, late)
                     self.tally.graded.append(graded)
+                    self.tally.driver_cpu_seconds = time.process_time() - began
                     yield graded
             finally:
                 ledger.close()

@@ -65,6 +65,20 @@ def class_table(run: ClassRun, seconds: float) -> Table:
     return table
 
 
+def class_bench_table(bench: Any) -> Group:
+    """A class graded by nbgrader alone and by us."""
+    table = Table(title=f"{bench.submissions} submissions of a small notebook", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in ("grade, s", "feedback, s", "a minute", "CPU s\neach", "times\nnbgrader", "efficiency", "driver,\nCPU ms each"):
+        table.add_column(name, justify="right")
+    for row in bench.rows():
+        table.add_row(*row)
+    lines: list[Any] = [table]
+    for name, figure, target, met in bench.targets():
+        lines.append(f"  {name}: {figure:.3g}, target {target:g}: {'met' if met else '[red]MISSED[/]'}")
+    return Group(*lines)
+
+
 def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
     """What `class_table` shows, for machines."""
     rows = [
@@ -77,7 +91,13 @@ def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
         }
         for graded in sorted(run.tally.graded, key=lambda graded: graded.student)
     ]
-    return {"assignment": run.assignment, "graded": rows, "unchanged": run.tally.unchanged, "seconds": round(seconds, 3)}
+    return {
+        "assignment": run.assignment,
+        "graded": rows,
+        "unchanged": run.tally.unchanged,
+        "seconds": round(seconds, 3),
+        "driver_cpu_seconds": round(run.tally.driver_cpu_seconds, 4),
+    }
 
 
 def demo_table(demo: Any, assignment: str, *, stock: bool) -> Table:
