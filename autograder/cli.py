@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder import __version__
-from autograder.errors import AutograderError
+from autograder.errors import AutograderError, PoolError
 
 OK, ATTENTION, USAGE, FAILED = 0, 1, 2, 3
 
@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
     sub.add_argument("--workers", type=_positive, metavar="N", help="submissions at a time (default: one for each core)")
+    sub.add_argument("--scheduler", metavar="URL", help="grade on the Dask cluster of this scheduler (tcp://...), not here")
     sub.add_argument("--force", action="store_true", help="grade again what is unchanged too; scores given by hand stay")
 
     sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
@@ -145,6 +146,7 @@ def _check(options: argparse.Namespace, console: Console) -> int:
     from autograder.check import check
     from autograder.equivalence import compare
     from autograder.manifest import choose, read_manifests
+    from autograder.views import cells_table
 
     reports, holds = [], True
     for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
@@ -163,24 +165,13 @@ def _check(options: argparse.Namespace, console: Console) -> int:
             if found is not None:
                 console.print(Text(f"{found}"), soft_wrap=True)
             if options.cells:
-                _print_cells(report, console)
+                console.print(cells_table(report))
     status = OK if holds else ATTENTION
     return _print_json(reports, status) if options.json else status
 
 
 def _advance(progress: Progress, task: TaskID, done: int, total: int) -> None:
     progress.update(task, completed=done, total=total)
-
-
-def _print_cells(report: Any, console: Console) -> None:
-    from autograder.ownership import HEADER
-
-    table = Table(title=f"{report.id}: where each cell runs", title_justify="left")
-    for name in HEADER:
-        table.add_column(name)
-    for row in report.cells:
-        table.add_row(*map(Text, row))
-    console.print(table)
 
 
 def _print_check(report: Any, console: Console) -> None:
@@ -315,10 +306,8 @@ def _positive(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace, console: Console) -> int:
-    from autograder.workers import LocalWorkers
-
     began = time.monotonic()
-    workers = LocalWorkers(options.workers or _cores())  # before the imports: both take seconds
+    workers = _workers(options)  # before the imports: both take seconds
     from autograder.grading import ClassRun
     from autograder.views import ClassView, as_json, class_table
 
@@ -335,6 +324,18 @@ def _grade(options: argparse.Namespace, console: Console) -> int:
     else:
         console.print(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
     return status
+
+
+def _workers(options: argparse.Namespace) -> Any:
+    if options.scheduler is None:
+        from autograder.workers import LocalWorkers
+
+        return LocalWorkers(options.workers or _cores())
+    try:
+        from autograder.cluster import DaskWorkers
+    except ModuleNotFoundError as error:
+        raise PoolError(f"{error}: --scheduler needs Dask. `pip install autograder[dask]` brings it.") from error
+    return DaskWorkers(options.scheduler)
 
 
 def _feedback(options: argparse.Namespace, console: Console) -> int:

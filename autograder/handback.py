@@ -50,7 +50,7 @@ def write_feedback(
         converter = _converter(str(root), assignment)
         folders = _graded(converter, assignment, students)
         todo = [student for student, folder in folders.items() if force or _is_due(converter, assignment, student, folder)]
-    executor = workers.open()
+    executor = workers.open("cpu")
     try:
         futures = {executor.submit(_write, str(root), assignment, student): student for student in todo}
         for future in as_completed(futures):

@@ -38,6 +38,9 @@ class _Job:
     began: float = field(default_factory=time.monotonic)
 
 
+_GOES_ON = "What was graded is written down; run the same command again, and it goes on from there."
+
+
 class Pool:
     """Grades submissions of one package with the help of workers."""
 
@@ -46,6 +49,7 @@ class Pool:
         self._digest = package.digest()
         self._packed = packed(package)
         self._workers = workers
+        self._device = package.rules.device or ("cpu" if package.rules.manifest is None else package.rules.manifest.device)
         self._pending: dict[Future[bytes], _Job] = {}
         self._suspects: deque[_Job] = deque()
         self._executor: Executor | None = None
@@ -63,7 +67,7 @@ class Pool:
             PoolError: there are no workers (any more). What was not handed out by then was not graded.
             WallError: a worker's machine cannot wall student code in.
         """
-        self._executor = self._workers.open()
+        self._executor = self._workers.open(self._device)
         waiting = iter(submissions)
         try:
             while self._send(waiting):
@@ -71,6 +75,8 @@ class Pool:
                 lost = []
                 for future in done:
                     job = self._pending.pop(future)
+                    if future.cancelled():
+                        raise PoolError(f"the workers are gone, or whoever hands out their work. {_GOES_ON}")
                     error = future.exception()
                     if error is None:
                         yield unpacked(future.result())
@@ -131,13 +137,12 @@ class Pool:
             else:
                 log.warning("a worker died while %s was being graded, or waiting: trying again", job.submission.student)
                 self._suspects.append(job)
-        self._executor = self._workers.open()
+        self._executor = self._workers.open(self._device)
         try:
             self._executor.submit(ready).result(_START_SECONDS)
         except (BrokenExecutor, TimeoutError) as error:
             raise PoolError(
-                "a fresh worker died or said nothing: this machine is out of memory or processes, or something kills them. "
-                "What was graded is written down; run the same command again, and it goes on from there."
+                f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {_GOES_ON}"
             ) from error
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.grading import ClassRun, Graded
+from autograder.ownership import HEADER
 from autograder.verdict import Verdict
 
 _SLOW_SECONDS = 5.0
@@ -164,6 +165,16 @@ def _spread(spread: Any, form: str) -> str:
     if spread is None:
         return ""
     return f"{form.format(spread.median)}\n({form.format(spread.low)} to {form.format(spread.high)})"
+
+
+def cells_table(report: Any) -> Table:
+    """Where each cell of an assignment runs."""
+    table = Table(title=f"{report.id}: where each cell runs", title_justify="left")
+    for name in HEADER:
+        table.add_column(name)
+    for row in report.cells:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def _counted(graded: list[Graded]) -> str:

@@ -28,8 +28,8 @@ class Workers(Protocol):
     lost_together: bool
     """Whether one that dies takes all that were sent out with it."""
 
-    def open(self) -> Executor:
-        """Workers, ready to use; fresh ones in place of those that were lost.
+    def open(self, device: str) -> Executor:
+        """Workers with that device (`cpu` or `cuda`), ready to use; fresh ones in place of those that were lost.
 
         Raises:
             PoolError: there are none.
@@ -58,7 +58,7 @@ class LocalWorkers:
         ensure_running()
         self._others = set(multiprocessing.active_children())
 
-    def open(self) -> Executor:
+    def open(self, device: str = "cpu") -> Executor:
         """See `Workers`."""
         self._end()
         self._executor = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._scratch.name,))

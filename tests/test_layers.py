@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         ),
         *("loans", "ownership", "sanitise", "questions", "stand_ins", "composites"),
     ),
-    ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages", "package"),
+    ("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages", "package", "cluster"),
     ("warm", "objects", "exchange", "feedback_step", "preload", "packing", "scores"),
     ("grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
     ("engine", "desk", "crossing", "bothways"),
@@ -81,6 +81,7 @@ FRAMEWORKS = {
     "sqlalchemy": {"doctor", "scores"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
+    "distributed": {"cluster"},
 }
 MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
 
