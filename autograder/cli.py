@@ -1,4 +1,4 @@
-"""The command line. The only module that prints; `views` says how things look.
+"""The command line; `views` says how things look.
 
 Runs: trusted side.
 
@@ -8,15 +8,19 @@ Exit status: 0 fine; 1 some submissions or assignments need attention; 2 wrong u
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder import __version__
+from autograder.class_commands import Command, add_commands_for_classes, bench_of_class, positive
 from autograder.errors import AutograderError
 from autograder.views import (
+    ATTENTION,
+    FAILED,
+    OK,
+    USAGE,
     Screen,
     bench_view,
     cells_view,
@@ -25,17 +29,16 @@ from autograder.views import (
     demo_view,
     findings_view,
     log_to_terminal,
+    print_json,
     scaffold_view,
     short,
 )
 
 if TYPE_CHECKING:
     from autograder.revision import Revision
-
-Command = Callable[[str, Any, str], argparse.ArgumentParser]
-"""Adds a command: its name, the function that runs it, and what it does in a sentence or two."""
-
-OK, ATTENTION, USAGE, FAILED = 0, 1, 2, 3
+__all__ = ["ATTENTION", "FAILED", "OK", "USAGE", "main", "run"]
+_ROUNDS = 5
+"""How often a benchmark measures each contestant."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(options: argparse.Namespace, screen: Screen, text: str, error: str) -> int:
     screen.say(f"{options.name}: {text}", style="red")
-    return _print_json({"error": error}, FAILED) if options.json else FAILED
+    return print_json({"error": error}, FAILED) if options.json else FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     _add_commands_for_authors(command)
+    add_commands_for_classes(command)
     _add_commands_for_graders(command)
     return parser
 
@@ -89,7 +93,7 @@ def _add_commands_for_authors(command: Command) -> None:
     sub.add_argument("id", metavar="ID", help="its name, such as w7_my_topic")
     sub.add_argument("--title", help="what students read (default: from the id)")
     sub.add_argument("--track", choices=("ml", "dl", "safety"), default="safety", help="default: %(default)s")
-    sub.add_argument("--week", type=_positive, metavar="N", help="when it is handed out (default: from the id)")
+    sub.add_argument("--week", type=positive, metavar="N", help="when it is handed out (default: from the id)")
     sub.add_argument("--due", metavar="TEXT", help="when it is due, in words (default: two weeks later)")
 
     sub = command(
@@ -127,11 +131,13 @@ def _add_commands_for_graders(command: Command) -> None:
     sub = command(
         "bench",
         _bench,
-        "Measure kernels, what examining costs, or what mutants do. Whatever is compared takes turns in one run.",
+        "Measure kernels, what examining costs, what mutants do, or a class. Whatever is compared takes turns in one run.",
     )
-    sub.add_argument("what", choices=("kernels", "examiner", "mutants"), help="what to measure")
+    sub.add_argument("what", choices=("kernels", "examiner", "mutants", "class"), help="what to measure")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
-    sub.add_argument("--repeat", type=_positive, default=5, metavar="N", help="rounds (default: %(default)s)")
+    sub.add_argument("--repeat", type=positive, metavar="N", help="rounds (default: 5; of a class 1)")
+    sub.add_argument("--submissions", type=positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
+    sub.add_argument("--workers", type=positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
 
@@ -141,7 +147,7 @@ def _new(options: argparse.Namespace, screen: Screen) -> int:
 
     made = scaffold(options.course, options.id, title=options.title, track=options.track, week=options.week, due=options.due)
     if options.json:
-        return _print_json(made.to_json(), OK)
+        return print_json(made.to_json(), OK)
     screen.show(scaffold_view(made, options.course))
     return OK
 
@@ -157,7 +163,7 @@ def _build(options: argparse.Namespace, screen: Screen) -> int:
     ]
     left = [stale for built in found for stale in built.stale if options.check or "no manifest" in stale]
     if options.json:
-        return _print_json([as_json(built) for built in found], ATTENTION if left else OK)
+        return print_json([as_json(built) for built in found], ATTENTION if left else OK)
     for built in found:
         if options.check:
             screen.say(f"{built.id}: {'agrees' if not built.stale else 'DISAGREES'}")
@@ -201,7 +207,7 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
             if options.cells:
                 screen.show(cells_view(report, HEADER))
     status = OK if holds else ATTENTION
-    return _print_json(reports, status) if options.json else status
+    return print_json(reports, status) if options.json else status
 
 
 def _since_release(assignment: str, course: Path, screen: Screen) -> Revision | None:
@@ -233,7 +239,7 @@ def _release(options: argparse.Namespace, screen: Screen) -> int:
         )
     status = OK if done.made else ATTENTION
     if options.json:
-        return _print_json(done.to_json(), status)
+        return print_json(done.to_json(), status)
     screen.say(f"{done}")
     return status
 
@@ -262,7 +268,7 @@ def _demo(options: argparse.Namespace, screen: Screen) -> int:
             }
             for row in demo.rows
         ]
-        return _print_json({"rows": rows, "seconds": demo.seconds, "exit_status": demo.exit_status}, OK)
+        return print_json({"rows": rows, "seconds": demo.seconds, "exit_status": demo.exit_status}, OK)
     for assignment in dict.fromkeys(row.assignment for row in demo.rows):
         screen.show(demo_view(demo, assignment, stock=options.stock))
     total = sum(demo.seconds.values())
@@ -275,46 +281,48 @@ def _bench(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.bench import bench_kernels, describe_machine
     from autograder.manifest import choose, read_manifests
 
-    machine = describe_machine()
+    machine, rounds = describe_machine(), options.repeat or _ROUNDS
+    if options.what == "class":
+        return bench_of_class(options, screen, machine)
     manifests = choose(read_manifests(options.course / "assignments"), options.ids)
     if options.what == "examiner":
-        return _bench_examiner(options, screen, manifests, machine)
+        return _bench_examiner(options, screen, manifests, machine, rounds)
     if options.what == "mutants":
-        return _bench_mutants(options, screen, manifests, machine)
+        return _bench_mutants(options, screen, manifests, machine, rounds)
     found = []
     for manifest in manifests:
         with screen.progress() as begin:
             progress = begin(manifest.id)
-            found.append(bench_kernels(manifest, options.course / "source", rounds=options.repeat, progress=progress))
+            found.append(bench_kernels(manifest, options.course / "source", rounds=rounds, progress=progress))
         if not options.json:
             screen.show(bench_view(found[-1]))
     status = ATTENTION if any(bench.errors for bench in found) else OK
     if options.json:
-        return _print_json({"machine": machine.to_json(), "kernels": [bench.to_json() for bench in found]}, status)
+        return print_json({"machine": machine.to_json(), "kernels": [bench.to_json() for bench in found]}, status)
     screen.say(f"Measured on {machine}.")
     return status
 
 
-def _bench_examiner(options: argparse.Namespace, screen: Screen, manifests: Any, machine: Any) -> int:
+def _bench_examiner(options: argparse.Namespace, screen: Screen, manifests: Any, machine: Any, rounds: int) -> int:
     from autograder.bench_examiner import Size, bench_examiner
 
     with screen.progress() as begin:
-        size = Size(rounds=options.repeat)
+        size = Size(rounds=rounds)
         found = bench_examiner(manifests, options.course / "source", size=size, progress=begin("examiner"))
     status = ATTENTION if found.errors else OK
     if options.json:
-        return _print_json({"machine": machine.to_json(), "examiner": found.to_json()}, status)
+        return print_json({"machine": machine.to_json(), "examiner": found.to_json()}, status)
     screen.say(f"{found}\nMeasured on {machine}.")
     return status
 
 
-def _bench_mutants(options: argparse.Namespace, screen: Screen, manifests: Any, machine: Any) -> int:
+def _bench_mutants(options: argparse.Namespace, screen: Screen, manifests: Any, machine: Any, rounds: int) -> int:
     from autograder.bench_mutants import bench_mutants
 
     with screen.progress() as begin:
-        found = bench_mutants(manifests, rounds=options.repeat, progress=begin("mutants"))
+        found = bench_mutants(manifests, rounds=rounds, progress=begin("mutants"))
     if options.json:
-        return _print_json({"machine": machine.to_json(), "mutants": found.to_json()}, OK)
+        return print_json({"machine": machine.to_json(), "mutants": found.to_json()}, OK)
     screen.say(f"{found}\nMeasured on {machine}.")
     return OK
 
@@ -325,7 +333,7 @@ def _doctor(options: argparse.Namespace, screen: Screen) -> int:
     findings = list(examine_machine(options.course.resolve()))
     status = ATTENTION if any(finding.state is State.PROBLEM for finding in findings) else OK
     if options.json:
-        return _print_json([finding.to_json() for finding in findings], status)
+        return print_json([finding.to_json() for finding in findings], status)
     screen.show(findings_view(findings))
     return status
 
@@ -339,15 +347,3 @@ def _renamed(text: str) -> tuple[str, str]:
     if not (old and equals and new):
         raise argparse.ArgumentTypeError(f"{text!r} is not OLD=NEW")
     return old, new
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
-    return value
-
-
-def _print_json(data: Any, status: int) -> int:
-    print(json.dumps(data, indent=1))
-    return status

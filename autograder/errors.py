@@ -9,6 +9,10 @@ Runs: trusted side.
     ├── MutantError              a mutants/*.toml file says something impossible
     ├── KernelStartError         a kernel did not start (our fault, never the student's)
     │   └── WallError            this machine cannot wall student code in; nothing is run
+    ├── GradebookError           the gradebook cannot be used, or lacks something
+    │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
+    ├── PoolError                nothing is there any more that grades
+    ├── NoTime                   nobody can say when a submission was handed in
     ├── WrongNotebook            a submitted notebook belongs to another assignment
     └── UnreadableSubmission     a submitted file is not a notebook that can be graded
 
@@ -55,6 +59,22 @@ class KernelStartError(AutograderError):
 
 class WallError(KernelStartError):
     """This machine lacks something without which student code is not run."""
+
+
+class GradebookError(AutograderError):
+    """The gradebook cannot be opened or written, or does not have what a submission needs."""
+
+
+class MissingInGradebook(GradebookError):
+    """The gradebook has no student, or no place for a cell's points; only this submission is left ungraded."""
+
+
+class PoolError(AutograderError):
+    """The workers cannot be reached, or cannot be started."""
+
+
+class NoTime(AutograderError):
+    """A submission's `timestamp.txt` does not hold a time."""
 
 
 class WrongNotebook(AutograderError):

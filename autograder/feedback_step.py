@@ -1,4 +1,4 @@
-"""nbgrader's step that makes the page for the student, and the files beside it.
+"""nbgrader's steps that make the page for the student, and the files beside it.
 
 Runs: trusted side.
 
@@ -13,12 +13,14 @@ import filecmp
 import os
 import shutil
 import stat
+import weakref
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import find_all_files
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import GetGrades, NbGraderPreprocessor
+from nbgrader.utils import find_all_files, is_grade, is_solution, is_task
 from traitlets import Enum
 
 from autograder.course import delimiters_of, manifest_of
@@ -28,6 +30,37 @@ from autograder.files import walk
 from autograder.manifest import FEEDBACK
 from autograder.reader import read_submission
 from autograder.report import read_report, report_path
+
+
+class ReadGrades(GetGrades):  # type: ignore[misc]
+    """nbgrader's step that takes scores and comments from the gradebook, opened once for a class, asked once a page."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._books: dict[str, Gradebook] = {}
+
+    def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
+        """Write scores and comments into the cells of `nb`, and its score into the resources."""
+        names = resources["nbgrader"]
+        if names["db_url"] not in self._books:
+            self._books[names["db_url"]] = Gradebook(names["db_url"])
+            weakref.finalize(self, self._books[names["db_url"]].close)
+        session = self._books[names["db_url"]]
+        try:
+            notebook = session.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
+            grades = {grade.name: grade for grade in notebook.grades}
+            comments = {comment.name: comment for comment in notebook.comments}
+            for cell in nb.cells:
+                if is_solution(cell) or is_task(cell):
+                    cell.metadata.nbgrader["comment"] = comments[cell.metadata.nbgrader["grade_id"]].comment
+                if is_grade(cell) or is_task(cell):
+                    grade = grades[cell.metadata.nbgrader["grade_id"]]
+                    cell.metadata.nbgrader |= {"score": grade.score, "points": grade.max_score}
+            penalty = notebook.late_submission_penalty or 0
+            names |= {"score": notebook.score - penalty, "max_score": notebook.max_score, "late_penalty": penalty}
+        finally:
+            session.db.remove()  # the next page is to see what was written since
+        return nb, resources
 
 
 class ShowVerdicts(NbGraderPreprocessor):  # type: ignore[misc]

@@ -5,7 +5,7 @@ Runs: trusted side. Only this module and `feedback_step` import nbgrader.
     submitted file --SubmissionExporter--> readable notebook      (a file that cannot be read becomes one that says why)
       sanitise:  ... RestoreCells ...                             the instructor's cells and points count
       autograde: Grade -> ... -> SaveVerdicts -> ...              run, judge, report, one transaction
-    feedback:    GetGrades -> ShowVerdicts -> ...                 what the student may see
+    feedback:    ReadGrades -> ShowVerdicts -> ...                 what the student may see
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
+from jupyter_client.kernelspec import KernelSpec
 from nbclient.exceptions import DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import (
-    AssignLatePenalties,
     CheckCellMetadata,
     ClearOutput,
     Execute,
-    GetGrades,
     IgnorePattern,
     LimitOutput,
     NbGraderPreprocessor,
@@ -40,23 +38,24 @@ from nbgrader.preprocessors import (
 from traitlets import Bool, Dict, List, Unicode
 from traitlets.config import Config
 
-from autograder.cells import Kind, grade_id_of, kind_of
 from autograder.course import delimiters_of, manifest_of
 from autograder.errors import KernelStartError, UnreadableSubmission, WallError
 from autograder.feedback import unreadable_notebook
-from autograder.feedback_step import ShowVerdicts
+from autograder.feedback_step import ReadGrades, ShowVerdicts
 from autograder.files import links_outward
-from autograder.grader import Grader, Task
+from autograder.grader import Grader
 from autograder.limits import Limits
 from autograder.manifest import Manifest
 from autograder.notes import Notes, completed
+from autograder.package import Package, Rules, Sheet
+from autograder.packing import MARK, sheet_of, source_folder
 from autograder.pages import configure_pages
 from autograder.reader import read_submission
 from autograder.report import Incident, KernelReport, Report, report_path, write_report
-from autograder.restore import is_blank, restore, source_cells
-from autograder.unrun import judge_outputs, judge_unreadable
+from autograder.scores import LatePenalties, save_marks
+from autograder.submission import judged, marks_of, restored, task_of
+from autograder.unrun import judge_outputs
 from autograder.verdict import Verdict
-from autograder.wall import is_ipykernel
 
 _REPORT = "autograder_report"
 """The resource that carries the report from one preprocessor to the next."""
@@ -71,21 +70,14 @@ _UNLIMITED_SECONDS = 1e8
 def configure_nbgrader(c: Config) -> None:
     """Swap reading, execution, scoring and feedback in nbgrader's configuration `c`."""
     c.Autograde.exporter_class = SubmissionExporter
-    c.Autograde.sanitize_preprocessors = [ClearOutput, OverwriteKernelspec, RestoreCells, CheckCellMetadata]
-    c.Autograde.autograde_preprocessors = [
-        Grade,
-        IgnorePattern,
-        ClearMetadataPreprocessor,
-        LimitOutput,
-        SaveVerdicts,
-        AssignLatePenalties,
-        CheckCellMetadata,
-    ]
-    c.GenerateFeedback.preprocessors = [GetGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
+    c.Autograde.sanitize_preprocessors = list(SANITIZE_STEPS)
+    c.Autograde.autograde_preprocessors = list(AUTOGRADE_STEPS)
+    c.GenerateFeedback.preprocessors = [ReadGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
     configure_pages(c)
-    c.CourseDirectory.ignore.append("*.report.json")  # reports are for staff: nbgrader would copy them into feedback
+    # Reports are for staff, and what remembers that a submission is done is for us: nbgrader would copy them into feedback.
+    c.CourseDirectory.ignore.extend(["*.report.json", MARK])
     if shutil.which("alembic") is None:
         # nbgrader creates a gradebook by calling `alembic`, which lies beside this Python when no environment is activated.
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -97,7 +89,7 @@ class SubmissionExporter(NotebookExporter):
     def __init__(self, config: Config | None = None, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         self._notes: dict[tuple[str, str, str], Notes] = {}
-        self._sources: dict[tuple[str, str], nbformat.NotebookNode | None] = {}
+        self._sheets: dict[tuple[str, str], Sheet] = {}
         self._grader: Grader | None = None
         self._attention: list[str] = []
         self._converter = cast(Any, self.parent)
@@ -124,13 +116,15 @@ class SubmissionExporter(NotebookExporter):
         names = resources["nbgrader"]
         return self._notes.setdefault((names["student"], names["assignment"], names["notebook"]), Notes())
 
-    def source_notebook(self, resources: Any) -> nbformat.NotebookNode | None:
-        """The instructor's notebook, read once for a whole class; None where this machine does not have it."""
+    def sheet(self, resources: Any) -> Sheet:
+        """The instructor's side of the notebook, read once for a whole class."""
         names = resources["nbgrader"]
         key = names["assignment"], names["notebook"]
-        if key not in self._sources:
-            self._sources[key] = _source_notebook(self._converter.coursedir, names)
-        return self._sources[key]
+        if key not in self._sheets:
+            with Gradebook(names["db_url"]) as gradebook:
+                found = gradebook.find_notebook(names["notebook"], names["assignment"])
+                self._sheets[key] = sheet_of(found, source_folder(self._converter.coursedir, names["assignment"]))
+        return self._sheets[key]
 
     def grader(self, settings: Grade) -> Grader:
         """What grades the notebooks: one for the whole run."""
@@ -187,24 +181,10 @@ class RestoreCells(NbGraderPreprocessor):  # type: ignore[misc]
 
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
         """Restore `nb` and note what had been changed."""
-        names = resources["nbgrader"]
-        with Gradebook(names["db_url"]) as gradebook:
-            sources = source_cells(gradebook.find_notebook(names["notebook"], names["assignment"]))
-        source = self.parent.source_notebook(resources)
-        order = [] if source is None else [grade_id_of(cell) for cell in source.cells]
-        ordered = {source.grade_id for source in sources} <= set(order)
-        if ordered:
-            sources.sort(key=lambda source: order.index(source.grade_id))
-        delimiters = delimiters_of(self.config)
-        changes = restore(nb, sources, reorder=ordered, delimiters=delimiters)
         notes = self.parent.notes(resources)
-        by_id = {source.grade_id: source for source in sources if source.solution}
-        solutions = [(grade_id_of(cell) or "", cell) for cell in nb.cells]
-        notes.blank = frozenset(name for name, cell in solutions if name in by_id and is_blank(cell, by_id[name], delimiters))
-        if not notes.unreadable:
-            notes.changes = tuple(changes)
-            for change in changes:
-                self.log.warning("%s: cell %s %s: %s", names["student"], change.grade_id, change.what, change.detail)
+        restored(nb, self.parent.sheet(resources), notes, delimiters_of(self.config))
+        for change in notes.changes:
+            self.log.warning("%s: cell %s %s: %s", resources["nbgrader"]["student"], change.grade_id, change.what, change.detail)
         return nb, resources
 
 
@@ -223,25 +203,14 @@ class Grade(Execute):  # type: ignore[misc]
         """Run `nb` and leave the report in the resources."""
         names = resources["nbgrader"]
         notes = self.parent.notes(resources)
-        kernel_name = nb.metadata.get("kernelspec", {}).get("name") or "python3"
-        kernel_name = "python3" if kernel_name == "python" else kernel_name  # as jupyter_client reads it
-        spec = _kernel_spec(kernel_name)
-        language = str(spec.language or nb.metadata.get("kernelspec", {}).get("language") or "python").lower()
-        if notes.unreadable:
-            report = Report(cells=judge_unreadable(nb), kernel=KernelReport(source="none"))
-        elif is_ipykernel(spec) and language == "python":
-            report = self._run(nb, resources, kernel_name)
-        elif self.unsafe_no_sandbox:
-            self.log.warning(
-                "%s runs in %s: nbgrader runs it itself, with no limits of ours.", names["notebook"], spec.display_name
-            )
-            nb, resources, report = self._run_by_nbgrader(nb, resources, km)
-        else:
-            raise KernelStartError(
-                f"{names['notebook']} asks for the kernel {spec.display_name!r}, and only Python's can run behind the wall. "
-                "Nothing was graded. Where you trust the students, --Grade.unsafe_no_sandbox=True has nbgrader run it."
-            )
-        report = completed(report, nb, notes, **_names(names))
+
+        def run(kernel_name: str) -> Report:
+            return self._run(nb, resources, kernel_name)
+
+        def elsewhere(spec: KernelSpec) -> Report:
+            return self._run_by_nbgrader(nb, resources, km, spec)
+
+        report = judged(nb, notes, _names(names), run=run, elsewhere=elsewhere)
         if any(cell.verdict is Verdict.INTERNAL for cell in report.cells):
             self.parent.call_staff(resources, "the grader failed; no points were recorded for some cells, see the report")
         resources[_REPORT] = report
@@ -250,19 +219,9 @@ class Grade(Execute):  # type: ignore[misc]
     def _run(self, nb: nbformat.NotebookNode, resources: Any, kernel_name: str) -> Report:
         names = resources["nbgrader"]
         coursedir = self.parent.parent.coursedir
-        manifest = manifest_of(coursedir, names["assignment"], self._course_limits())
-        source = self.parent.source_notebook(resources)
-        task = Task(
-            assignment=names["assignment"],
-            notebook=names["notebook"],
-            limits=self._limits(manifest),
-            manifest=manifest,
-            source=source,
-            source_folder=None if source is None else _source_folder(coursedir, names),
-            device=self.device,
-            unexamined=tuple(self.unexamined),
-            delimiters=delimiters_of(self.config),
-        )
+        sheet, rules = self.parent.sheet(resources), self.rules(coursedir, names["assignment"])
+        package = Package(assignment=names["assignment"], sheets=(sheet,), rules=rules)
+        task = task_of(package, sheet, source_folder(coursedir, names["assignment"]))
         folder = Path(resources["metadata"]["path"])
         self._drop_what_links_brought(coursedir, names, folder)
         try:
@@ -272,6 +231,20 @@ class Grade(Execute):  # type: ignore[misc]
             shutil.rmtree(folder, ignore_errors=True)
             self.log.error("%s\nNothing was graded.", error)
             raise SystemExit(3) from error
+
+    def rules(self, coursedir: Any, assignment: str) -> Rules:
+        """How this course wants `assignment` graded."""
+        manifest = manifest_of(coursedir, assignment, self._course_limits())
+        return Rules(
+            limits=self._limits(manifest),
+            manifest=manifest,
+            device=self.device,
+            unexamined=tuple(self.unexamined),
+            delimiters=delimiters_of(self.config),
+            visible=tuple(self.visible),
+            sandbox=not self.unsafe_no_sandbox,
+            run=self.enabled,
+        )
 
     def _drop_what_links_brought(self, coursedir: Any, names: Any, folder: Path) -> None:
         """nbgrader has copied what links in a submission point to, be it the gradebook: student code must not read that."""
@@ -298,14 +271,21 @@ class Grade(Execute):  # type: ignore[misc]
     def _course_limits(self) -> Limits:
         return Limits().updated(self.limits, where="c.Grade.limits")
 
-    def _run_by_nbgrader(self, nb: nbformat.NotebookNode, resources: Any, km: Any) -> tuple[nbformat.NotebookNode, Any, Report]:
+    def _run_by_nbgrader(self, nb: nbformat.NotebookNode, resources: Any, km: Any, spec: KernelSpec) -> Report:
+        notebook = resources["nbgrader"]["notebook"]
+        if not self.unsafe_no_sandbox:
+            raise KernelStartError(
+                f"{notebook} asks for the kernel {spec.display_name!r}, and only Python's can run behind the wall. "
+                "Nothing was graded. Where you trust the students, --Grade.unsafe_no_sandbox=True has nbgrader run it."
+            )
+        self.log.warning("%s runs in %s: nbgrader runs it itself, with no limits of ours.", notebook, spec.display_name)
         incidents: tuple[Incident, ...] = ()
         try:
-            nb, resources = super().preprocess(nb, resources, km)
+            super().preprocess(nb, resources, km)
         except DeadKernelError:
             incidents = (Incident(where="notebook", what="kernel", detail="the kernel died"),)
         cells = judge_outputs(nb, died=bool(incidents))
-        return nb, resources, Report(cells=cells, kernel=KernelReport(source=_BY_NBGRADER, starts=1), incidents=incidents)
+        return Report(cells=cells, kernel=KernelReport(source=_BY_NBGRADER, starts=1), incidents=incidents)
 
 
 class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
@@ -321,52 +301,25 @@ class SaveVerdicts(SaveAutoGrades):  # type: ignore[misc]
             unrun = Report(cells=judge_outputs(nb), kernel=KernelReport(source="none"))
             report = completed(unrun, nb, notes, **_names(names))
         with Gradebook(names["db_url"]) as gradebook:
-            for cell in nb.cells:
-                if kind_of(cell) in (Kind.TEST, Kind.ANSWER):
-                    self._save_score(gradebook, names, report, grade_id_of(cell))
-                if kind_of(cell) in (Kind.EXERCISE, Kind.ANSWER, Kind.TASK):
-                    comment = gradebook.find_comment(grade_id_of(cell), names["notebook"], names["assignment"], names["student"])
-                    comment.auto_comment = "No response." if grade_id_of(cell) in notes.blank else None
+            found = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
+            save_marks(found, marks_of(nb, report, notes))
             gradebook.db.commit()
         write_report(report, report_path(Path(resources["metadata"]["path"]), names["notebook"]))
         return nb, resources
-
-    def _save_score(self, gradebook: Gradebook, names: Any, report: Report, grade_id: str | None) -> None:
-        """A person's score (`manual_score`) is never touched; it only asks for another look."""
-        grade = gradebook.find_grade(grade_id, names["notebook"], names["assignment"], names["student"])
-        found = report.cell(grade_id or "")
-        grade.auto_score = found.points if found is not None else None
-        grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None or bool(report.unreadable)
 
 
 def _names(names: Any) -> dict[str, str]:
     return {name: names[name] for name in ("assignment", "student", "notebook")}
 
 
-def _source_folder(coursedir: Any, names: Any) -> Path:
-    return Path(coursedir.format_path(coursedir.source_directory, ".", names["assignment"])).resolve()
-
-
-def _source_notebook(coursedir: Any, names: Any) -> nbformat.NotebookNode | None:
-    """The instructor's notebook; None where this machine does not have it."""
-    try:
-        path = _source_folder(coursedir, names) / f"{names['notebook']}.ipynb"
-        nb: nbformat.NotebookNode = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError):
-        return None
-    return nb
-
-
-def _kernel_spec(kernel_name: str) -> KernelSpec:
-    """The kernelspec of that name.
-
-    Raises:
-        KernelStartError: this machine has no such kernel; nothing is graded, and nothing is held against the student.
-    """
-    try:
-        return KernelSpecManager().get_kernel_spec(kernel_name)
-    except NoSuchKernel as error:
-        raise KernelStartError(
-            f"no kernel named {kernel_name!r} on this machine, which the notebook asks for. Nothing was graded. "
-            "`jupyter kernelspec list` shows the kernels there are; install the missing one and grade again."
-        ) from error
+SANITIZE_STEPS = (ClearOutput, OverwriteKernelspec, RestoreCells, CheckCellMetadata)
+AUTOGRADE_STEPS = (
+    Grade,
+    IgnorePattern,
+    ClearMetadataPreprocessor,
+    LimitOutput,
+    SaveVerdicts,
+    LatePenalties,
+    CheckCellMetadata,
+)
+"""What nbgrader's autograde does to a notebook, in order; `submission` does the same without a gradebook."""

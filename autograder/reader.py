@@ -32,13 +32,29 @@ def read_submission(path: Path) -> nbformat.NotebookNode:
     Raises:
         UnreadableSubmission: `path` is not a plain file that holds a notebook of a known format.
     """
-    data = _decode(path, _bytes_of(path))
+    return parse_submission(bytes_of(path), path.name)
+
+
+def parse_submission(content: bytes, name: str) -> nbformat.NotebookNode:
+    """The notebook that `content` holds, handed in as the file `name`; see `read_submission`.
+
+    Raises:
+        UnreadableSubmission: it holds none of a known format.
+    """
+    path = Path(name)
+    if not content.strip():
+        raise UnreadableSubmission.of(
+            path, "the file is empty", "A full disk or quota is the usual cause. Free some space, save it and hand it in again."
+        )
+    data = _decode(path, content)
     _check_version(path, data)
     try:
         if data["nbformat"] < 4:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # nbformat warns of what the next lines mend
                 data = dict(nbformat.convert(nbformat.reader.reads(json.dumps(data)), 4))
+            for cell in data["cells"]:
+                cell.pop("id", None)  # made up at random; the same file must give the same notebook
         nb: nbformat.NotebookNode = nbformat.from_dict(_tidied(data))
         nbformat.validate(nb)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
@@ -97,7 +113,12 @@ def _is_valid_output(output: Any) -> bool:
     return True
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """The content of the submitted file at `path`.
+
+    Raises:
+        UnreadableSubmission: it is no plain file, or is too large.
+    """
     if path.is_symlink():
         raise UnreadableSubmission.of(path, "it is a link, not a file", "Hand in the notebook itself.")
     if path.is_dir():
@@ -107,14 +128,9 @@ def _bytes_of(path: Path) -> bytes:
             raise UnreadableSubmission.of(
                 path, f"it is larger than {MAX_BYTES // 1_000_000} MB", "Clear its outputs (Kernel menu) and hand it in again."
             )
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreadableSubmission.of(path, f"the file cannot be opened ({error.strerror})", "Hand it in again.") from error
-    if not content.strip():
-        raise UnreadableSubmission.of(
-            path, "the file is empty", "A full disk or quota is the usual cause. Free some space, save it and hand it in again."
-        )
-    return content
 
 
 def _decode(path: Path, content: bytes) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,13 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data, by `report.schema.json`."""
-        data = {"schema": SCHEMA, "score": self.score, "max_score": self.max_score, **asdict(self), "versions": versions()}
+        data = {"schema": SCHEMA, "score": self.score, "max_score": self.max_score, **asdict(self), "versions": dict(versions())}
         data["seconds"] = {name: round(value, 4) for name, value in self.seconds.items()}
         return data
+
+    def to_text(self) -> str:
+        """The report as it stands in its file."""
+        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
@@ -142,7 +147,8 @@ class Report:
         )
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """The versions that a score depends on; packages that are not installed are left out."""
     found = {"autograder": __version__, "python": platform.python_version()}
     for name in _VERSIONED:
@@ -165,11 +171,10 @@ def write_report(report: Report, path: Path) -> None:
     """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(report.to_text())
         os.replace(temporary, path)  # noqa: PTH105  Path.replace gives the same; this mirrors mkstemp's plain string
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,18 +1,20 @@
 """How results look in a terminal: the tables and texts that the command line prints.
 
-Runs: trusted side. The only module that imports rich.
+Runs: trusted side. The only module that prints; it and `class_views` import rich.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -26,6 +28,9 @@ if TYPE_CHECKING:  # each command loads only what it needs
     from autograder.ratios import Spread
     from autograder.report import Report
     from autograder.scaffold import Scaffold
+
+OK, ATTENTION, USAGE, FAILED = 0, 1, 2, 3
+"""Exit statuses: fine; some submissions or assignments need attention; wrong usage; the grader itself failed."""
 
 Advance = Callable[[int, int], None]
 """Called with how many of how many steps are done."""
@@ -59,10 +64,25 @@ class Screen:
             yield begin
 
     @contextmanager
+    def live(self, view: RenderableType) -> Iterator[None]:
+        """Show `view` as it is at each moment; it goes when the block ends. Only in a terminal."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(view, console=self._console, refresh_per_second=4, transient=True):
+            yield
+
+    @contextmanager
     def status(self) -> Iterator[Callable[[str], None]]:
         """One line that says what is being done; the function given replaces it."""
         with self._console.status("starting") as status:
             yield status.update
+
+
+def print_json(data: Any, status: int) -> int:
+    """Print `data` for machines, and give `status` on."""
+    print(json.dumps(data, indent=1))
+    return status
 
 
 def log_to_terminal(*, verbose: bool) -> None:

@@ -107,6 +107,10 @@ class Course:
         """Run an nbgrader command here."""
         return run([sys.executable, "-m", "nbgrader", *arguments], self.root)
 
+    def autograder(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours here."""
+        return run([sys.executable, "-m", "autograder", *arguments], self.root)
+
     def autograded(self, student: str, assignment: str, suffix: str = ".ipynb") -> Path:
         """Where nbgrader puts what it graded."""
         return self.root / "autograded" / student / assignment / f"{assignment}{suffix}"

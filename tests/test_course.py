@@ -85,10 +85,8 @@ def _forged(released: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return nb
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
-    """Everybody's submission, graded in one run, and feedback for all."""
-    course = make.Course(tmp_path_factory.mktemp("course"), make.TWO_LINES + "c.Execute.timeout = 4\n")
+def hand_in_everybody(course: make.Course) -> nbformat.NotebookNode:
+    """Release the assignment to `course` and hand in for each student; the released notebook."""
     released = course.release("ps1", SOURCE)
     right = {"double": GOOD, "triple": TRIPLE, "why": "because"}
 
@@ -141,6 +139,14 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
     deleted = make.replaced(released, right)
     deleted.cells = [cell for cell in deleted.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "why"]
     course.submit("no_answer", "ps1", deleted)
+    return released
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Class:
+    """Everybody's submission, graded in one run, and feedback for all."""
+    course = make.Course(tmp_path_factory.mktemp("course"), make.TWO_LINES + "c.Execute.timeout = 4\n")
+    released = hand_in_everybody(course)
     done = course.nbgrader("autograde", "ps1")
     feedback = course.nbgrader("generate_feedback", "ps1")
     assert feedback.returncode == 0, feedback.stderr

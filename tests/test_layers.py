@@ -12,7 +12,10 @@ from autograder.wall import CANDIDATE_MODULES
 
 PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
+    (
+        *("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
+        "workers",
+    ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
         *("documents", "plots"),
@@ -24,21 +27,26 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
         *("zygotes", "gpu", "loans", "ownership", "sanitise", "leaks", "reading", "draft", "questions", "stand_ins"),
-        "composites",
+        *("composites", "counted"),
     ),
     (
         *("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
-        *("revision", "survivors"),
+        *("revision", "survivors", "package", "cluster"),
     ),
-    ("warm", "objects", "exchange", "feedback_step", "preload", "records", "scaffold", "review", "proving"),
+    (
+        *("warm", "objects", "exchange", "feedback_step", "preload", "records", "scaffold", "review", "proving"),
+        *("packing", "scores"),
+    ),
     ("grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
     ("engine", "desk", "crossing", "bothways"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants"),
     ("grader", "warden", "variants"),
-    ("gradebook", "demo", "doctor", "equivalence", "repeats"),
-    ("proofs",),
-    ("release",),
-    ("views",),
+    ("submission",),
+    ("gradebook", "worker", "demo", "doctor", "equivalence", "repeats", "bench_class"),
+    ("proofs", "pool"),
+    ("release", "grading", "handback"),
+    ("views", "class_views"),
+    ("class_commands",),
     ("cli", "zygote"),
     ("__main__",),
 )
@@ -52,14 +60,15 @@ BOTH_SIDES = frozenset(
     ]
 )
 FRAMEWORKS = {
-    "nbgrader": {"gradebook", "feedback_step", "records", "draft"},
+    "nbgrader": {"gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"},
     "papermill": {"engine"},
     "jupytext": {"build"},
-    "rich": {"views"},
+    "rich": {"views", "class_views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
-    "sqlalchemy": {"doctor"},
+    "sqlalchemy": {"doctor", "scores"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
+    "distributed": {"cluster"},
 }
 MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
 

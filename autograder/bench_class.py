@@ -1,0 +1,217 @@
+"""Measures a class: the same submissions graded and given feedback by nbgrader alone and by us.
+
+Runs: trusted side; all code that is graded here is staff's own.
+
+The contestants take turns in one run, each in a copy of the course, as commands: what it costs to start them is in the figures.
+CPU is that of every process, workers, zygotes and forks included.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from autograder.bench_examiner import small_notebook
+from autograder.counted import Counted, count
+from autograder.errors import AutograderError
+
+ASSIGNMENT = "small"
+RATIO = 20.0
+"""Target: nbgrader alone takes so many times our wall time."""
+DRIVER_SECONDS = 0.015
+"""Target: CPU of the driver for a submission."""
+EFFICIENCY = 0.5
+"""Target: the part of the CPU that the cells themselves need."""
+_OURS = "from autograder import configure\n\nc = get_config()\nconfigure(c)\n"
+_STOCK = "c = get_config()\n"
+_BARE = """
+import json, resource, sys
+for path in sys.argv[1:]:
+    cells = [cell["source"] for cell in json.load(open(path, encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    names = {}
+    for cell in cells:
+        exec("".join(cell), names)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime)
+"""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One contestant's turn."""
+
+    round: int
+    workers: int
+    """0 for nbgrader alone."""
+    grade_seconds: float
+    """Wall seconds."""
+    feedback_seconds: float
+    cpu_seconds: float
+    driver_cpu_seconds: float | None
+    """Of the driver, once it has started, while it graded; None for nbgrader alone, which has none."""
+
+    @property
+    def wall_seconds(self) -> float:
+        """Both steps."""
+        return self.grade_seconds + self.feedback_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassBench:
+    """What was measured."""
+
+    submissions: int
+    turns: tuple[Turn, ...]
+    bare_cpu_seconds: float
+    """CPU of the cells of the whole class, run by bare `exec` one after the other in one process, its start included."""
+
+    def of(self, workers: int) -> list[Turn]:
+        """The turns with that many workers."""
+        return [turn for turn in self.turns if turn.workers == workers]
+
+    def ratio(self, workers: int) -> float | None:
+        """How many times our wall time nbgrader alone takes, median of the rounds; None where it was not measured."""
+        pairs = [(ours, stock) for ours in self.of(workers) for stock in self.of(0) if stock.round == ours.round]
+        return statistics.median(stock.wall_seconds / ours.wall_seconds for ours, stock in pairs) if pairs else None
+
+    def efficiency(self, workers: int) -> float:
+        """The part of the CPU that the cells themselves need, median of the rounds."""
+        return statistics.median(self.bare_cpu_seconds / turn.cpu_seconds for turn in self.of(workers))
+
+    def driver_seconds(self, workers: int) -> float:
+        """CPU seconds of the driver for a submission, median of the rounds."""
+        return statistics.median((turn.driver_cpu_seconds or 0.0) / self.submissions for turn in self.of(workers))
+
+    @property
+    def contestants(self) -> list[int]:
+        """Numbers of workers that were measured; 0 is nbgrader alone."""
+        return sorted({turn.workers for turn in self.turns})
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table: who, wall seconds of both steps, submissions a minute, CPU of one, ratio, efficiency, CPU of the driver."""
+        found: list[tuple[str, ...]] = []
+        for workers in self.contestants:
+            turns, ratio = self.of(workers), self.ratio(workers)
+            grade, feedback, cpu = (
+                statistics.median(getattr(turn, name) for turn in turns)
+                for name in ("grade_seconds", "feedback_seconds", "cpu_seconds")
+            )
+            found.append(
+                (
+                    "nbgrader alone" if not workers else f"{workers} worker{'s' if workers > 1 else ''}",
+                    f"{grade:.1f}",
+                    f"{feedback:.1f}",
+                    f"{60 * self.submissions / (grade + feedback):.0f}",
+                    f"{cpu / self.submissions:.3f}",
+                    "" if not workers or ratio is None else f"{ratio:.1f}",
+                    f"{self.efficiency(workers):.2f}",
+                    "" if not workers else f"{1000 * self.driver_seconds(workers):.1f}",
+                )
+            )
+        return found
+
+    def targets(self) -> list[tuple[str, float, float, bool]]:
+        """Name, figure, target and whether it is met, for the largest number of workers."""
+        most = self.contestants[-1]
+        ratio, efficiency, driver = self.ratio(most) or 0.0, self.efficiency(most), self.driver_seconds(most)
+        return [
+            ("nbgrader's wall time over ours", ratio, RATIO, ratio >= RATIO),
+            ("efficiency", efficiency, EFFICIENCY, efficiency >= EFFICIENCY),
+            ("driver, CPU seconds for a submission", driver, DRIVER_SECONDS, driver <= DRIVER_SECONDS),
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, every single turn included."""
+        targets = [{"name": name, "figure": figure, "target": target, "met": met} for name, figure, target, met in self.targets()]
+        return {**asdict(self), "targets": targets}
+
+
+def bench_class(
+    submissions: int, workers: Sequence[int], rounds: int, *, tests: int = 20, progress: Progress = lambda done, total: None
+) -> ClassBench:
+    """Grade `submissions` copies of a small notebook of `tests` test cells by nbgrader alone, and with each number of `workers`.
+
+    Raises:
+        AutograderError: a command failed, or the two gave different points.
+    """
+    turns = []
+    contestants = [0, *workers]
+    with tempfile.TemporaryDirectory(prefix="autograder-") as place:
+        courses = {
+            kind: _course(Path(place) / kind, text, submissions, tests) for kind, text in (("ours", _OURS), ("stock", _STOCK))
+        }
+        bare = _bare_seconds(courses["ours"])
+        for number in range(rounds):
+            turn = number % len(contestants)
+            for count_of in contestants[turn:] + contestants[:turn]:
+                turns.append(_take_turn(courses["ours" if count_of else "stock"], number, count_of, submissions))
+                progress(len(turns), rounds * len(contestants))
+        return ClassBench(submissions=submissions, turns=tuple(turns), bare_cpu_seconds=bare)
+
+
+def _course(folder: Path, config: str, submissions: int, tests: int) -> Path:
+    source = folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    source.parent.mkdir(parents=True)
+    (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    nb = small_notebook("import math", tests)
+    nbformat.write(nb, source)
+    _done(count(_nbgrader("generate_assignment", ASSIGNMENT), folder), "generate_assignment")
+    for number in range(submissions):
+        handed_in = folder / "submitted" / f"student{number:05}" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        handed_in.parent.mkdir(parents=True)
+        nbformat.write(nb, handed_in)
+    return folder
+
+
+def _take_turn(course: Path, number: int, workers: int, submissions: int) -> Turn:
+    for step in ("autograded", "feedback"):
+        shutil.rmtree(course / step, ignore_errors=True)
+    if not workers:
+        grade = _done(count(_nbgrader("autograde", ASSIGNMENT, "--force"), course), "nbgrader autograde")
+        feedback = _done(count(_nbgrader("generate_feedback", ASSIGNMENT), course), "nbgrader generate_feedback")
+    else:
+        options = ["--workers", str(workers), "--json"]
+        grade = _done(count(_ours("grade", ASSIGNMENT, *options), course), "autograder grade")
+        feedback = _done(count(_ours("feedback", ASSIGNMENT, *options), course), "autograder feedback")
+    pages = len(list(course.glob(f"feedback/*/{ASSIGNMENT}/{ASSIGNMENT}.html")))
+    if pages != submissions:
+        raise AutograderError(
+            f"{pages} of {submissions} submissions were graded and given feedback; the figures would mean nothing"
+        )
+    return Turn(
+        round=number,
+        workers=workers,
+        grade_seconds=grade.wall_seconds,
+        feedback_seconds=feedback.wall_seconds,
+        cpu_seconds=grade.cpu_seconds + feedback.cpu_seconds,
+        driver_cpu_seconds=json.loads(grade.output)["driver_cpu_seconds"] if workers else None,
+    )
+
+
+def _bare_seconds(course: Path) -> float:
+    paths = sorted(map(str, course.glob(f"submitted/*/{ASSIGNMENT}/*.ipynb")))
+    return float(_done(count([sys.executable, "-c", _BARE, *paths], course), "the bare cells").output)
+
+
+def _done(counted: Counted, what: str) -> Counted:
+    if counted.status != 0:
+        raise AutograderError(f"{what} ended with status {counted.status}; nothing was measured")
+    return counted
+
+
+def _nbgrader(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "nbgrader", *arguments]
+
+
+def _ours(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "autograder", *arguments]

@@ -1,0 +1,115 @@
+"""The commands that grade a class and write its feedback, and the one that measures that.
+
+Runs: trusted side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from autograder.errors import PoolError
+from autograder.views import ATTENTION, OK, Screen, print_json
+
+Command = Callable[[str, Any, str], argparse.ArgumentParser]
+"""Adds a command: its name, the function that runs it, and what it does in a sentence or two."""
+
+
+def add_commands_for_classes(command: Command) -> None:
+    """Add `grade` and `feedback`."""
+    sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
+    sub.add_argument("assignment", metavar="ID", help="the assignment")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+    sub.add_argument("--workers", type=positive, metavar="N", help="submissions at a time (default: one for each core)")
+    sub.add_argument("--scheduler", metavar="URL", help="grade on the Dask cluster of this scheduler (tcp://...), not here")
+    sub.add_argument("--force", action="store_true", help="grade again what is unchanged too; scores given by hand stay")
+
+    sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
+    sub.add_argument("assignment", metavar="ID", help="the assignment")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+    sub.add_argument("--workers", type=positive, metavar="N", help="pages at a time (default: one for each core)")
+    sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
+
+
+def positive(text: str) -> int:
+    """A number above 0, for an option."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value
+
+
+def _grade(options: argparse.Namespace, screen: Screen) -> int:
+    began = time.monotonic()
+    workers = _workers(options)  # before the imports: both take seconds
+    from autograder.class_views import ClassView, as_json, class_table
+    from autograder.grading import ClassRun
+
+    run = ClassRun(options.course, options.assignment, workers)
+    with screen.live(ClassView(run)):
+        for _ in run.grade(options.student, force=options.force):
+            pass
+    seconds = time.monotonic() - began
+    status = ATTENTION if any(graded.attention for graded in run.tally.graded) else OK
+    if options.json:
+        return print_json(as_json(run, seconds), status)
+    if run.tally.graded:
+        screen.show(class_table(run, seconds))
+    else:
+        screen.say(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
+    return status
+
+
+def _workers(options: argparse.Namespace) -> Any:
+    if options.scheduler is None:
+        from autograder.workers import LocalWorkers
+
+        return LocalWorkers(options.workers or _cores())
+    try:
+        from autograder.cluster import DaskWorkers
+    except ModuleNotFoundError as error:
+        raise PoolError(f"{error}: --scheduler needs Dask. `pip install autograder[dask]` brings it.") from error
+    return DaskWorkers(options.scheduler)
+
+
+def _feedback(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.workers import LocalWorkers
+
+    workers = LocalWorkers(options.workers or _cores())
+    from autograder.handback import write_feedback
+
+    pages = []
+    with screen.status() as say:
+        for page in write_feedback(options.course, options.assignment, workers, options.student, force=options.force):
+            pages.append(page)
+            say(f"{len(pages)} written")
+    failed = [page for page in pages if page.problem]
+    status = ATTENTION if failed else OK
+    if options.json:
+        return print_json([{"student": page.student, "problem": page.problem} for page in pages], status)
+    screen.say(f"{options.assignment}: feedback for {len(pages) - len(failed)} students written")
+    for page in failed:
+        screen.say(f"  {page.student}: {page.problem}", style="red")
+    return status
+
+
+def bench_of_class(options: argparse.Namespace, screen: Screen, machine: Any) -> int:
+    """Measure a class graded by nbgrader alone and by us, as `options` say."""
+    from autograder.bench_class import bench_class
+    from autograder.class_views import class_bench_table
+
+    workers = range(1, (options.workers or _cores()) + 1)
+    with screen.progress() as begin:
+        found = bench_class(options.submissions, workers, options.repeat or 1, progress=begin("class"))
+    if options.json:
+        return print_json({"machine": machine.to_json(), "class": found.to_json()}, OK)
+    screen.show(class_bench_table(found))
+    screen.say(f"Measured on {machine}.")
+    return OK
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

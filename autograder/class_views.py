@@ -1,0 +1,121 @@
+"""How a class looks in a terminal: while it is graded, and afterwards.
+
+Runs: trusted side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from rich.console import Group
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from autograder.grading import ClassRun, Graded
+from autograder.verdict import Verdict
+
+_SLOW_SECONDS = 5.0
+"""Whoever takes longer is named while it lasts."""
+_NAMED = 3
+
+
+class ClassView:
+    """A live picture of a run: how far, how fast, how long still, which verdicts, who is slow."""
+
+    def __init__(self, run: ClassRun) -> None:
+        self._run = run
+        self._began = time.monotonic()
+
+    def __rich__(self) -> Group:
+        """The picture of this moment."""
+        tally, seconds = self._run.tally, time.monotonic() - self._began
+        done, todo = len(tally.graded), tally.total - tally.unchanged
+        line = f"{self._run.assignment}: {done} of {todo} graded"
+        if tally.unchanged:
+            line += f", {tally.unchanged} unchanged"
+        if done:
+            left = max(0.0, (todo - done) * seconds / done)
+            line += f"   {60 * done / seconds:.0f} a minute   {_clock(left)} left"
+        verdicts = _counted(tally.graded)
+        slow = [f"{student} {_clock(age)}" for student, age in self._run.under_way().items() if age > _SLOW_SECONDS]
+        lines: list[Any] = [Text(line), ProgressBar(total=max(1, todo), completed=done, width=60)]
+        if verdicts:
+            lines.append(Text(verdicts, style="dim"))
+        if slow:
+            lines.append(Text(f"slow: {', '.join(slow[:_NAMED])}", style="yellow"))
+        return Group(*lines)
+
+
+def class_table(run: ClassRun, seconds: float) -> Table:
+    """Everybody who was graded in this run: points, verdicts, and whether a person must look."""
+    tally = run.tally
+    unchanged = f"; {tally.unchanged} unchanged, not graded again" if tally.unchanged else ""
+    table = Table(title=f"{run.assignment}: {len(tally.graded)} graded in {_clock(seconds)}{unchanged}", title_justify="left")
+    table.add_column("student", no_wrap=True)
+    table.add_column("points", justify="right", no_wrap=True)
+    table.add_column("verdicts", ratio=2)
+    table.add_column("for a person", ratio=2)
+    for graded in sorted(tally.graded, key=lambda graded: graded.student):
+        points = "-" if graded.problem else f"{graded.points:g}"
+        person = Text(graded.attention, style="red") if graded.attention else Text(_by_hand(graded), style="dim")
+        table.add_row(Text(graded.student), points, _counted([graded]), person)
+    return table
+
+
+def class_bench_table(bench: Any) -> Group:
+    """A class graded by nbgrader alone and by us."""
+    table = Table(title=f"{bench.submissions} submissions of a small notebook", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for name in ("grade, s", "feedback, s", "a minute", "CPU s\neach", "times\nnbgrader", "efficiency", "driver,\nCPU ms each"):
+        table.add_column(name, justify="right")
+    for row in bench.rows():
+        table.add_row(*row)
+    lines: list[Any] = [table]
+    for name, figure, target, met in bench.targets():
+        lines.append(f"  {name}: {figure:.3g}, target {target:g}: {'met' if met else '[red]MISSED[/]'}")
+    return Group(*lines)
+
+
+def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
+    """What `class_table` shows, for machines."""
+    rows = [
+        {
+            "student": graded.student,
+            "points": None if graded.problem else graded.points,
+            "verdicts": {verdict.value: count for verdict, count in graded.verdicts.items()},
+            "attention": graded.attention,
+            "seconds": round(graded.seconds, 3),
+        }
+        for graded in sorted(run.tally.graded, key=lambda graded: graded.student)
+    ]
+    return {
+        "assignment": run.assignment,
+        "graded": rows,
+        "unchanged": run.tally.unchanged,
+        "seconds": round(seconds, 3),
+        "driver_cpu_seconds": round(run.tally.driver_cpu_seconds, 4),
+    }
+
+
+def _counted(graded: list[Graded]) -> str:
+    counts: Counter[Verdict] = Counter()
+    for one in graded:
+        counts.update(one.verdicts)
+    automatic = [verdict for verdict in Verdict if counts[verdict] and verdict is not Verdict.NOT_EXAMINED]
+    return ", ".join(f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in automatic)
+
+
+def _by_hand(graded: Graded) -> str:
+    count = graded.verdicts.get(Verdict.NOT_EXAMINED, 0)
+    return f"{count} written answer{'s' if count > 1 else ''} or unexamined test{'s' if count > 1 else ''}" if count else ""
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

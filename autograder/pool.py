@@ -1,0 +1,150 @@
+"""Sends submissions to workers and hands out what comes back, whatever happens to a worker.
+
+Runs: trusted side, in the driver.
+
+All it asks of workers is `concurrent.futures.Executor`. When a worker dies (killed for memory, a machine that vanished), nobody
+can say which of the submissions on their way had to do with it: each of them is tried again, alone. One that is
+alone when a worker dies a second time is given up and left to a person.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass, field
+
+from autograder.errors import AutograderError, PoolError, WallError
+from autograder.package import GradedSubmission, Package, Submission, packed, unpacked
+from autograder.submission import given_up
+from autograder.worker import PackageNeeded, grade_packed
+from autograder.workers import Workers, ready
+
+log = logging.getLogger(__name__)
+
+_AHEAD = 2
+"""How many submissions wait beside those that are being graded, so that no worker waits for the driver."""
+_START_SECONDS = 120.0
+"""How long a fresh worker may take to give a sign of life."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    submission: Submission
+    data: bytes
+    alone: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+
+_GOES_ON = "What was graded is written down; run the same command again, and it goes on from there."
+
+
+class Pool:
+    """Grades submissions of one package with the help of workers."""
+
+    def __init__(self, package: Package, workers: Workers) -> None:
+        self._package = package
+        self._digest = package.digest()
+        self._packed = packed(package)
+        self._workers = workers
+        self._device = package.rules.device or ("cpu" if package.rules.manifest is None else package.rules.manifest.device)
+        self._pending: dict[Future[bytes], _Job] = {}
+        self._suspects: deque[_Job] = deque()
+        self._executor: Executor | None = None
+
+    def under_way(self) -> dict[str, float]:
+        """Student -> seconds since the submission was sent out, longest first."""
+        now = time.monotonic()
+        jobs = sorted([*self._pending.values()], key=lambda job: job.began)
+        return {job.submission.student: now - job.began for job in jobs}
+
+    def grade(self, submissions: Iterable[Submission]) -> Iterator[GradedSubmission]:
+        """What comes of `submissions`, each as soon as it is there; they are read only as they are needed.
+
+        Raises:
+            PoolError: there are no workers (any more). What was not handed out by then was not graded.
+            WallError: a worker's machine cannot wall student code in.
+        """
+        self._executor = self._workers.open(self._device)
+        waiting = iter(submissions)
+        try:
+            while self._send(waiting):
+                done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+                lost = []
+                for future in done:
+                    job = self._pending.pop(future)
+                    if future.cancelled():
+                        raise PoolError(f"the workers are gone, or whoever hands out their work. {_GOES_ON}")
+                    error = future.exception()
+                    if error is None:
+                        yield unpacked(future.result())
+                    elif isinstance(error, PackageNeeded):
+                        self._submit(job, self._packed)
+                    elif self._workers.are_lost(error):
+                        lost.append(job)
+                    elif isinstance(error, WallError):
+                        raise error
+                    else:
+                        log.error("%s: grading failed", job.submission.student, exc_info=error)
+                        yield GradedSubmission(student=job.submission.student, problem=_in_words(error))
+                if lost:
+                    yield from self._recover(lost)
+        finally:
+            self._pending.clear()
+            self._workers.close()
+
+    def _send(self, waiting: Iterator[Submission]) -> bool:
+        """Send out what may be sent out now; whether there is anything to wait for."""
+        while not self._suspects and len(self._pending) < self._workers.count + _AHEAD:
+            if any(job.alone for job in self._pending.values()):
+                break
+            submission = next(waiting, None)
+            if submission is None:
+                break
+            self._submit(_Job(submission=submission, data=packed(submission)))
+        if self._suspects and not self._pending:
+            job = self._suspects.popleft()
+            job.alone = True
+            self._submit(job)
+        return bool(self._pending)
+
+    def _submit(self, job: _Job, package: bytes | None = None) -> None:
+        assert self._executor is not None
+        try:
+            future = self._executor.submit(grade_packed, self._digest, package, job.data)
+        except BrokenExecutor as error:  # it broke since it was last looked at
+            future = Future()
+            future.set_exception(error)
+        self._pending[future] = job
+
+    def _is_lost(self, future: Future[bytes]) -> bool:
+        error = future.exception() if future.done() else None
+        return error is not None and self._workers.are_lost(error)
+
+    def _recover(self, lost: list[_Job]) -> Iterator[GradedSubmission]:
+        """Open fresh workers after some were lost; give up the submission that was alone with one."""
+        if self._workers.lost_together:
+            wait(self._pending)
+            broken = [future for future in self._pending if self._is_lost(future)]
+            lost += [self._pending.pop(future) for future in broken]
+        for job in lost:
+            if job.alone:
+                log.error("%s: its worker died twice; a person must look at it", job.submission.student)
+                why = "The grader failed here, twice; staff will look at it."
+                yield given_up(self._package, job.submission, why)
+            else:
+                log.warning("a worker died while %s was being graded, or waiting: trying again", job.submission.student)
+                self._suspects.append(job)
+        self._executor = self._workers.open(self._device)
+        try:
+            self._executor.submit(ready).result(_START_SECONDS)
+        except (BrokenExecutor, TimeoutError) as error:
+            raise PoolError(
+                f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {_GOES_ON}"
+            ) from error
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, AutograderError) else f"grading failed with {type(error).__name__}: {error}"

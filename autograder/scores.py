@@ -1,0 +1,207 @@
+"""What grading writes into nbgrader's gradebook.
+
+Runs: trusted side; nothing else of ours writes there.
+
+nbgrader's own commands call these functions with a session that commits when told to; `Ledger` has one for a whole class, in
+which everything that one submission changes is one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from autograder.errors import GradebookError, MissingInGradebook
+from autograder.package import Marks
+
+log = logging.getLogger(__name__)
+
+_BUSY_SECONDS = 30.0
+"""How long a write waits for another program that is writing: formgrader, or nbgrader's own commands."""
+T = TypeVar("T")
+
+
+def save_marks(notebook: SubmittedNotebook, marks: Marks) -> None:
+    """Write `marks` into a submitted notebook of the gradebook; a person's score (`manual_score`) is never touched, it only asks
+    for another look.
+
+    Raises:
+        MissingInGradebook: the gradebook has no place for a cell's points.
+    """
+    grades = {grade.name: grade for grade in notebook.grades}
+    comments = {comment.name: comment for comment in notebook.comments}
+    missing = sorted((marks.points.keys() - grades.keys()) | (marks.comments.keys() - comments.keys()))
+    if missing:
+        raise MissingInGradebook(
+            f"the gradebook has no entry for {', '.join(missing)} in this submission: the assignment was released again with "
+            "other cells after it was first graded. Remove the submission from the gradebook (`nbgrader db`) and grade it again."
+        )
+    for name, points in marks.points.items():
+        grade = grades[name]
+        grade.auto_score = points
+        grade.needs_manual_grade = grade.manual_score is not None or points is None or marks.by_hand
+    for name, text in marks.comments.items():
+        comments[name].auto_comment = text
+
+
+def save_nothing(notebook: SubmittedNotebook) -> None:
+    """A notebook that was not handed in is worth nothing, and nobody need look at it: nbgrader's rule."""
+    for grade in notebook.grades:
+        grade.auto_score, grade.needs_manual_grade = 0, False
+
+
+class LatePenalties(AssignLatePenalties):  # type: ignore[misc]
+    """nbgrader's late penalties, by the course's plugin, in a session that is open already."""
+
+    def assign(self, notebook: SubmittedNotebook) -> None:
+        """Set the penalty of a submitted notebook, whose scores are in the session."""
+        submission = notebook.assignment
+        notebook.late_submission_penalty = None
+        late = submission.total_seconds_late
+        if late > 0:
+            self.init_plugin()
+            penalty = self.plugin_inst.late_submission_penalty(submission.student.id, notebook.score, late)
+            self.log.warning("%s is %s seconds late; penalty: %s", submission, late, penalty)
+            if penalty is not None:
+                notebook.late_submission_penalty = self._check_late_penalty(notebook, penalty)
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """As a step of nbgrader's own commands."""
+        names = resources["nbgrader"]
+        with Gradebook(names["db_url"]) as gradebook:
+            self.assign(gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"]))
+            gradebook.db.commit()
+        return nb, resources
+
+
+class _OneTransaction(Session):
+    """nbgrader's gradebook commits after every step; here nothing is committed before everything is there."""
+
+    def commit(self) -> None:
+        self.flush()
+
+    def really_commit(self) -> None:
+        super().commit()
+
+
+class Ledger:
+    """The gradebook, open for a whole class; its only writer."""
+
+    def __init__(self, db_url: str, course_id: str) -> None:
+        """Raises: GradebookError: it cannot be opened."""
+        self._url = db_url
+        self._book = self._tried(lambda: Gradebook(db_url, course_id))
+        if self._book.engine.dialect.name == "sqlite":
+            self._book.db.remove()
+            self._book.engine.dispose()
+            event.listen(self._book.engine, "connect", _prepare_sqlite)
+        # Without autoflush: what is flushed while nbgrader builds a submission would be a part of it, and SQLAlchemy warns.
+        session = sessionmaker(class_=_OneTransaction, bind=self._book.engine, autoflush=False, future=True)
+        self._book.db = scoped_session(session)
+
+    def record(
+        self,
+        assignment: str,
+        student: str,
+        *,
+        timestamp: datetime | None,
+        marks: Mapping[str, Marks],
+        late: LatePenalties,
+        create_student: bool = True,
+    ) -> None:
+        """Write down one submission, all of it or nothing: `marks` are those of its notebooks; others count as not handed in.
+
+        With no `marks` at all only that it was handed in, and when.
+
+        Raises:
+            GradebookError: the gradebook cannot be written.
+            MissingInGradebook: it does not know the student, or a cell.
+        """
+
+        def write() -> None:
+            with self._transaction() as book:
+                if create_student:
+                    book.update_or_create_student(student)
+                known = {} if timestamp is None else {"timestamp": timestamp}
+                submission = book.update_or_create_submission(assignment, student, **known)
+                if not marks:
+                    return
+                for notebook in submission.notebooks:
+                    if notebook.name not in marks:
+                        save_nothing(notebook)
+                        continue
+                    save_marks(notebook, marks[notebook.name])
+                    book.db.flush()
+                    book.db.expire(notebook)  # its score is the database's sum
+                    late.assign(notebook)
+
+        self._tried(write)
+
+    def enter_student(self, student: str) -> None:
+        """Write down only that there is such a student: what nbgrader does where it cannot say when they handed in.
+
+        Raises:
+            GradebookError: see `record`.
+        """
+
+        def write() -> None:
+            with self._transaction() as book:
+                book.update_or_create_student(student)
+
+        self._tried(write)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Gradebook]:
+        try:
+            yield self._book
+            self._book.db().really_commit()
+        finally:
+            self._book.db.remove()  # rolls back what is left
+
+    def _tried(self, action: Callable[[], T]) -> T:
+        """What `action` returns; a database that is busy is asked again for a while."""
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return action()
+            except MissingEntry as error:
+                raise MissingInGradebook(
+                    f"{error}. The gradebook must know the assignment (`nbgrader generate_assignment`), and the student where "
+                    "the course says `c.Autograde.create_student = False`."
+                ) from error
+            except OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise self._unusable(error) from error
+                time.sleep(0.05)
+            except (DBAPIError, sqlite3.Error, FileNotFoundError) as error:
+                raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> GradebookError:
+        said = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return GradebookError(
+            f"the gradebook {self._url.rpartition('@')[2]} cannot be used: {said}. What was graded before this is written down; "
+            "run the same command again when it can be used, and it goes on from there."
+        )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._book.close()
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    """Readers (formgrader) and the writer do not wait for each other, and two writers wait instead of failing."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.close()

@@ -1,0 +1,63 @@
+"""What grading leaves behind, in a form that two runs can be compared by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import Gradebook
+
+from autograder.packing import MARK
+from tests import make
+
+TIMES = ("seconds", "cpu_seconds", "examiner_cpu_seconds", "peak_bytes", "kernel_start", "cells", "total")
+
+
+def rows(course: make.Course) -> dict[str, Any]:
+    """All that the gradebook knows of the class, but for random ids."""
+    found: dict[str, Any] = {}
+    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+        for student in gradebook.students:
+            found[student.id] = [
+                {
+                    "timestamp": submission.timestamp,
+                    "needs_manual_grade": submission.needs_manual_grade,
+                    "late": [notebook.late_submission_penalty for notebook in submission.notebooks],
+                    "score": submission.score,
+                    "grades": {
+                        grade.name: (grade.auto_score, grade.manual_score, grade.extra_credit, grade.needs_manual_grade)
+                        for notebook in submission.notebooks
+                        for grade in notebook.grades
+                    },
+                    "comments": {
+                        comment.name: (comment.auto_comment, comment.manual_comment)
+                        for notebook in submission.notebooks
+                        for comment in notebook.comments
+                    },
+                }
+                for submission in gradebook.student_submissions(student.id)
+            ]
+    return found
+
+
+def tree(course: make.Course) -> dict[str, Any]:
+    """Every graded file with its permissions, reports without what is time."""
+    top = course.root / "autograded"
+    return {
+        str(path.relative_to(top)): (oct(path.stat().st_mode), _content(path))
+        for path in sorted(top.rglob("*"))
+        if path.is_file() and path.name != MARK
+    }
+
+
+def _content(path: Path) -> Any:
+    if path.name.endswith(".report.json"):
+        return _timeless(json.loads(path.read_text()))
+    return path.read_bytes()
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _timeless(item) for key, item in value.items() if key not in TIMES or isinstance(item, list)}
+    return [_timeless(item) for item in value] if isinstance(value, list) else value
