@@ -101,6 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--submissions", type=_positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
     sub.add_argument("--workers", type=_positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
 
+    _add_class_commands(command)
+    command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
+    return parser
+
+
+def _add_class_commands(command: Any) -> None:
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
@@ -113,9 +119,6 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
     sub.add_argument("--workers", type=_positive, metavar="N", help="pages at a time (default: one for each core)")
     sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
-
-    command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
-    return parser
 
 
 def _build(options: argparse.Namespace, console: Console) -> int:
