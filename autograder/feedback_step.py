@@ -30,6 +30,7 @@ from autograder.files import walk
 from autograder.manifest import FEEDBACK
 from autograder.reader import read_submission
 from autograder.report import read_report, report_path
+from autograder.scores import by_cell
 
 
 class ReadGrades(GetGrades):  # type: ignore[misc]
@@ -48,8 +49,7 @@ class ReadGrades(GetGrades):  # type: ignore[misc]
         session = self._books[names["db_url"]]
         try:
             notebook = session.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
-            grades = {grade.name: grade for grade in notebook.grades}
-            comments = {comment.name: comment for comment in notebook.comments}
+            grades, comments = by_cell(notebook)
             for cell in nb.cells:
                 if is_solution(cell) or is_task(cell):
                     cell.metadata.nbgrader["comment"] = comments[cell.metadata.nbgrader["grade_id"]].comment

@@ -39,8 +39,7 @@ def save_marks(notebook: SubmittedNotebook, marks: Marks) -> None:
     Raises:
         MissingInGradebook: the gradebook has no place for a cell's points.
     """
-    grades = {grade.name: grade for grade in notebook.grades}
-    comments = {comment.name: comment for comment in notebook.comments}
+    grades, comments = by_cell(notebook)
     missing = sorted((marks.points.keys() - grades.keys()) | (marks.comments.keys() - comments.keys()))
     if missing:
         raise MissingInGradebook(
@@ -53,6 +52,13 @@ def save_marks(notebook: SubmittedNotebook, marks: Marks) -> None:
         grade.needs_manual_grade = grade.manual_score is not None or points is None or marks.by_hand
     for name, text in marks.comments.items():
         comments[name].auto_comment = text
+
+
+def by_cell(notebook: SubmittedNotebook) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Grade id -> grade, and grade id -> comment, of a submitted notebook; their own `name` would ask the database each time."""
+    released = notebook.notebook
+    names = {cell.id: cell.name for cell in (*released.grade_cells, *released.solution_cells, *released.task_cells)}
+    return {names[one.cell_id]: one for one in notebook.grades}, {names[one.cell_id]: one for one in notebook.comments}
 
 
 def save_nothing(notebook: SubmittedNotebook) -> None:

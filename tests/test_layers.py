@@ -34,10 +34,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("revision", "survivors", "package", "cluster"),
     ),
     (
-        *("warm", "objects", "exchange", "feedback_step", "preload", "records", "scaffold", "review", "proving"),
+        *("warm", "objects", "exchange", "preload", "records", "scaffold", "review", "proving"),
         *("packing", "scores"),
     ),
-    ("grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
+    ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
     ("engine", "desk", "crossing", "bothways"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants"),
     ("grader", "warden", "variants"),
