@@ -135,38 +135,12 @@ def _add_commands_for_graders(command: Command) -> None:
     )
     sub.add_argument("what", choices=("kernels", "examiner", "mutants", "class"), help="what to measure")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
-<<<<<<< HEAD
     sub.add_argument("--repeat", type=positive, metavar="N", help="rounds (default: 5; of a class 1)")
     sub.add_argument("--submissions", type=positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
     sub.add_argument("--workers", type=positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
 
-=======
-    sub.add_argument("--repeat", type=_positive, metavar="N", help="rounds (default: 5; of a class 1)")
-    sub.add_argument("--submissions", type=_positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
-    sub.add_argument("--workers", type=_positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
-
-    _add_class_commands(command)
-    command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
-    return parser
-
-
-def _add_class_commands(command: Any) -> None:
-    sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
-    sub.add_argument("assignment", metavar="ID", help="the assignment")
-    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
-    sub.add_argument("--workers", type=_positive, metavar="N", help="submissions at a time (default: one for each core)")
-    sub.add_argument("--scheduler", metavar="URL", help="grade on the Dask cluster of this scheduler (tcp://...), not here")
-    sub.add_argument("--force", action="store_true", help="grade again what is unchanged too; scores given by hand stay")
-
-    sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
-    sub.add_argument("assignment", metavar="ID", help="the assignment")
-    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
-    sub.add_argument("--workers", type=_positive, metavar="N", help="pages at a time (default: one for each core)")
-    sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
-
->>>>>>> eaaf6315b019f6dcd219abe70f5838323f41af0d
 
 def _new(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.scaffold import scaffold
