@@ -14,7 +14,7 @@ from autograder.probe import WALLS
 from tests import make
 from tests.assignment import write_assignment
 
-COMMANDS = ("build", "check", "demo", "doctor", "bench")
+COMMANDS = ("build", "check", "demo", "doctor", "bench", "grade", "feedback")
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
