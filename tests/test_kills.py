@@ -91,6 +91,16 @@ def _status(pid: int) -> str:
     return ""
 
 
+def survivors(pids: list[int]) -> list[int]:
+    """Those of `pids` that have not ended after some seconds."""
+    until = time.monotonic() + 15
+    left = pids
+    while left and time.monotonic() < until:
+        time.sleep(0.1)
+        left = [pid for pid in left if _status(pid) and "State:\tZ" not in _status(pid)]
+    return left
+
+
 def run_and_kill(root: Path, chance: random.Random, seconds: float) -> str:
     """Run the command and kill something at a moment drawn from `chance`; what was killed, if it lived then."""
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
@@ -104,13 +114,32 @@ def run_and_kill(root: Path, chance: random.Random, seconds: float) -> str:
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(found), signal.SIGKILL)
         process.communicate(timeout=120)
-    until = time.monotonic() + 15
-    left = orphans
-    while left and time.monotonic() < until:
-        time.sleep(0.1)
-        left = [pid for pid in left if _status(pid) and "State:\tZ" not in _status(pid)]
+    left = survivors(orphans)
     assert left == [], f"{kind} was killed, and these live on: {[(pid, command) for pid, command in lived if pid in left]}"
     return kind if found else ""
+
+
+def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed.before, tmp_path / "course")
+    course = make.Course(tmp_path / "course")
+    with subprocess.Popen(
+        COMMAND, cwd=course.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and len(list(course.root.glob("autograded/*/ps1"))) < 2:
+            time.sleep(0.05)
+        lived = [pid for pid, _ in below(process.pid)]
+        second = course.autograder("grade", "ps1", "--json")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert b"Traceback" not in said, said
+    assert survivors(lived) == []
+    assert "another `autograder grade` is at work" in json.loads(second.stdout)["error"]
+    done = json.loads(course.autograder("grade", "ps1", "--workers", "2", "--json").stdout)
+    assert done["unchanged"] >= 2
+    assert rows(course) == undisturbed.rows
+    assert tree(course) == undisturbed.tree
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,194 @@
+"""Whatever happens to a worker, each submission comes back once, and nobody is blamed for being near a death."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import pytest
+
+from autograder import pool
+from autograder.errors import PoolError, WallError
+from autograder.limits import Limits
+from autograder.package import File, GradedSubmission, Package, Rules, Sheet, Submission, packed, unpacked
+from autograder.pool import Pool
+from autograder.restore import SourceCell
+from autograder.verdict import Verdict
+from autograder.worker import PackageNeeded
+
+TEST = SourceCell(
+    grade_id="test_f",
+    cell_type="code",
+    source="assert f() == 1",
+    checksum=None,
+    grade=True,
+    solution=False,
+    task=False,
+    locked=True,
+    points=3.0,
+)
+
+
+def package(**changes: Any) -> Package:
+    given: dict[str, Any] = {"limits": Limits(), **changes}
+    return Package(
+        assignment="ps1",
+        sheets=(Sheet(name="ps1", cells=(TEST,), ordered=True),),
+        rules=Rules(**given),
+        staff={"data.csv": File(content=b"1,2")},
+    )
+
+
+def class_of(*students: str) -> list[Submission]:
+    return [Submission(student=student, notebooks={"ps1": b"{}"}) for student in students]
+
+
+class Workers(Executor):
+    """Workers that do what `answer` says, at once, until one of them dies and takes the others with it."""
+
+    lost_together = True
+    count = 2
+
+    def __init__(self, answer: Callable[[str], GradedSubmission]) -> None:
+        self.answer = answer
+        self.opened = 0
+        self.asked: Counter[str] = Counter()
+        self.has_package = False
+        self.waiting: list[tuple[Future[Any], tuple[Any, ...]]] = []
+        self.closed = False
+
+    def open(self, device: str) -> Executor:
+        self.opened += 1
+        self.has_package = False
+        return self
+
+    def are_lost(self, error: BaseException) -> bool:
+        return isinstance(error, BrokenProcessPool)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if not arguments:  # the sign of life
+            future.set_result(1)
+            return future
+        _, given, submission = arguments
+        self.has_package = self.has_package or given is not None
+        student = unpacked(submission).student
+        if not self.has_package:
+            future.set_exception(PackageNeeded("digest"))
+            return future
+        self.asked[student] += 1
+        try:
+            result = self.answer(student)
+        except Exception as error:  # noqa: BLE001  what a worker raises is the answer
+            future.set_exception(error)
+        else:
+            future.set_result(packed(result))
+        return future
+
+
+def graded(student: str) -> GradedSubmission:
+    return GradedSubmission(student=student)
+
+
+def test_each_submission_comes_back_once_and_the_package_goes_only_where_it_is_missing() -> None:
+    workers = Workers(graded)
+    found = [one.student for one in Pool(package(), workers).grade(class_of(*"abcdefgh"))]
+    assert sorted(found) == list("abcdefgh")
+    assert (workers.opened, workers.closed) == (1, True)
+    assert set(workers.asked.values()) == {1}
+
+
+def test_submission_that_kills_its_worker_twice_is_given_up_and_the_others_are_graded() -> None:
+    def answer(student: str) -> GradedSubmission:
+        if student == "killer":
+            raise BrokenProcessPool("a worker died")
+        return graded(student)
+
+    workers = Workers(answer)
+    found = {one.student: one for one in Pool(package(), workers).grade(class_of("a", "b", "killer", "c", "d"))}
+    assert sorted(found) == ["a", "b", "c", "d", "killer"]
+    (notebook,) = found["killer"].notebooks
+    assert notebook.marks.points == {"test_f": None}
+    assert [(cell.verdict, cell.points, cell.max_points) for cell in notebook.report.cells] == [(Verdict.INTERNAL, None, 3.0)]
+    assert workers.asked["killer"] == 2
+
+
+def test_worker_that_dies_once_costs_nobody_anything() -> None:
+    deaths = iter([True])
+
+    def answer(student: str) -> GradedSubmission:
+        if student == "b" and next(deaths, False):
+            raise BrokenProcessPool("killed")
+        return graded(student)
+
+    found = list(Pool(package(), Workers(answer)).grade(class_of("a", "b", "c")))
+    assert sorted(one.student for one in found) == ["a", "b", "c"]
+    assert all(one == graded(one.student) for one in found)
+
+
+def test_error_of_one_submission_is_its_problem_alone() -> None:
+    def answer(student: str) -> GradedSubmission:
+        if student == "b":
+            raise ZeroDivisionError("ours")
+        return graded(student)
+
+    found = {one.student: one.problem for one in Pool(package(), Workers(answer)).grade(class_of("a", "b"))}
+    assert found == {"a": "", "b": "grading failed with ZeroDivisionError: ours"}
+
+
+def test_missing_wall_ends_the_run() -> None:
+    def answer(student: str) -> GradedSubmission:
+        raise WallError("no wall")
+
+    with pytest.raises(WallError, match="no wall"):
+        list(Pool(package(), Workers(answer)).grade(class_of("a", "b")))
+
+
+def test_workers_that_die_before_they_begin_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dead(Workers):
+        def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            future.set_exception(BrokenProcessPool("dead"))
+            return future
+
+    monkeypatch.setattr(pool, "_START_SECONDS", 1.0)
+    with pytest.raises(PoolError, match="a fresh worker died"):
+        list(Pool(package(), Dead(graded)).grade(class_of("a")))
+
+
+def test_submissions_are_read_only_as_they_are_needed() -> None:
+    read = []
+
+    def reading() -> Any:
+        for one in class_of(*"abcdefghijkl"):
+            read.append(one.student)
+            yield one
+
+    results = Pool(package(), Workers(graded)).grade(reading())
+    next(results)
+    assert len(read) <= 5
+    assert len(list(results)) == 11
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [package(limits=Limits(cell_seconds=1)), package(device="cuda"), package(unexamined=("x",)), package(sandbox=False)],
+)
+def test_digest_tells_packages_apart(changed: Package) -> None:
+    again = pickle.loads(pickle.dumps(package()))
+    assert again == package()
+    assert again.digest() == package().digest() != changed.digest()
+
+
+def test_digest_of_a_submission_depends_on_every_file() -> None:
+    one = Submission(student="a", notebooks={"ps1": b"{}"}, files={"x": File(content=b"1")})
+    other = Submission(student="a", notebooks={"ps1": b"{}"}, files={"x": File(content=b"2")})
+    moved = Submission(student="a", notebooks={"ps1": b"{}"}, files={"y": File(content=b"1")})
+    assert len({one.digest(), other.digest(), moved.digest()}) == 3
