@@ -2,6 +2,7 @@
 
 source: A16
 points: test_mean=0, test_order=0, careless_zip=0
+lost: test_checker
 """
 # ruff: noqa
 # mypy: ignore-errors
