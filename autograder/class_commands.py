@@ -30,7 +30,7 @@ def add_commands_for_classes(command: Command) -> None:
     sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
-    sub.add_argument("--workers", type=positive, metavar="N", help="pages at a time (default: one for each core)")
+    sub.add_argument("--workers", type=positive, metavar="N", help="pages at a time, at most (default: one for each core)")
     sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
 
 
@@ -76,14 +76,11 @@ def _workers(options: argparse.Namespace) -> Any:
 
 
 def _feedback(options: argparse.Namespace, screen: Screen) -> int:
-    from autograder.workers import LocalWorkers
-
-    workers = LocalWorkers(options.workers or _cores())
     from autograder.handback import write_feedback
 
-    pages = []
+    most, pages = options.workers or _cores(), []
     with screen.status() as say:
-        for page in write_feedback(options.course, options.assignment, workers, options.student, force=options.force):
+        for page in write_feedback(options.course, options.assignment, most, options.student, force=options.force):
             pages.append(page)
             say(f"{len(pages)} written")
     failed = [page for page in pages if page.problem]

@@ -23,7 +23,10 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 
 from autograder.errors import GradebookError, PoolError
-from autograder.workers import Workers
+from autograder.workers import LocalWorkers
+
+_PAGES_WORTH_A_WORKER = 50
+"""A worker starts in the CPU seconds that so many pages take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +39,10 @@ class Page:
 
 
 def write_feedback(
-    root: Path, assignment: str, workers: Workers, students: Sequence[str] = (), *, force: bool = False
+    root: Path, assignment: str, most: int, students: Sequence[str] = (), *, force: bool = False
 ) -> Iterator[Page]:
     """Write the feedback of everybody who was graded, or of `students`: what is missing or older than the grading, or all with
-    `force`; each page as soon as it is there.
+    `force`; each page as soon as it is there. At most `most` workers; a few pages are written sooner than a worker has started.
 
     Raises:
         GradebookError: nobody was graded.
@@ -50,6 +53,12 @@ def write_feedback(
         converter = _converter(str(root), assignment)
         folders = _graded(converter, assignment, students)
         todo = [student for student, folder in folders.items() if force or _is_due(converter, assignment, student, folder)]
+    count = min(most, len(todo) // _PAGES_WORTH_A_WORKER)
+    if count < 2:
+        for student in todo:
+            yield Page(student=student, problem=_write(str(root), assignment, student))
+        return
+    workers = LocalWorkers(count, needs=[__name__])
     executor = workers.open("cpu")
     try:
         futures = {executor.submit(_write, str(root), assignment, student): student for student in todo}

@@ -10,14 +10,15 @@ import os
 import signal
 import tempfile
 import threading
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from multiprocessing.forkserver import ensure_running
 from types import FrameType
 from typing import Protocol
 
-_PRELOAD = ("autograder.worker", "papermill.engines")
-"""What every worker needs."""
+GRADING = ("autograder.worker", "papermill.engines")
+"""What every worker that grades needs."""
 
 
 class Workers(Protocol):
@@ -49,12 +50,13 @@ class LocalWorkers:
 
     lost_together = True
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, needs: Sequence[str] = GRADING) -> None:
+        """`needs` are the modules that they will use."""
         self.count = count
         self._scratch = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
         self._executor: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(_PRELOAD))
+        self._context.set_forkserver_preload(list(needs))
         ensure_running()
         self._others = set(multiprocessing.active_children())
 

@@ -5,6 +5,7 @@ Each round has its own seed: which process, when, and how often. The first two a
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -119,6 +120,16 @@ def run_and_kill(root: Path, chance: random.Random, seconds: float) -> str:
     return kind if found else ""
 
 
+def test_second_run_in_the_same_course_is_refused(undisturbed: Undisturbed) -> None:
+    folder = undisturbed.before.parent / "after" / "autograded"
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    done = make.Course(folder.parent).autograder("grade", "ps1", "--json")
+    os.close(held)
+    assert done.returncode == 3
+    assert "another `autograder grade` is at work" in json.loads(done.stdout)["error"]
+
+
 def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
     shutil.copytree(undisturbed.before, tmp_path / "course")
     course = make.Course(tmp_path / "course")
@@ -129,13 +140,11 @@ def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undist
         while time.monotonic() < until and len(list(course.root.glob("autograded/*/ps1"))) < 2:
             time.sleep(0.05)
         lived = [pid for pid, _ in below(process.pid)]
-        second = course.autograder("grade", "ps1", "--json")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     assert b"Traceback" not in said, said
     assert survivors(lived) == []
-    assert "another `autograder grade` is at work" in json.loads(second.stdout)["error"]
     done = json.loads(course.autograder("grade", "ps1", "--workers", "2", "--json").stdout)
     assert done["unchanged"] >= 2
     assert rows(course) == undisturbed.rows
