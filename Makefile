@@ -8,7 +8,7 @@ WALL   := bubblewrap libseccomp2
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench hostile browser chromium nbgrader-tests clean
+.PHONY: help env wall demo test lint prove bench hostile browser chromium slow clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,7 +80,7 @@ chromium:  # the browser: a system package, installed where we may
 	    echo "Or name one that is elsewhere: make browser CHROMIUM=/path/to/chromium"; exit 2; \
 	  fi; }
 
-nbgrader-tests: $(STAMP)  ## nbgrader's own tests of autograde, graded by us (minutes)
+slow: $(STAMP)  ## nbgrader's own tests of autograde, graded by us; a class that is killed at random moments; the demonstration (minutes)
 	@$(BIN)/python -m pytest -m slow
 
 clean:  ## remove the environment and everything that was generated

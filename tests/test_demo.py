@@ -13,6 +13,7 @@ from autograder.errors import AutograderError
 from autograder.verdict import Verdict
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
