@@ -8,7 +8,7 @@ WALL   := bubblewrap libseccomp2
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench hostile browser chromium slow clean
+.PHONY: help env wall demo test lint prove bench hostile browser chromium slow kills clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,8 +80,11 @@ chromium:  # the browser: a system package, installed where we may
 	    echo "Or name one that is elsewhere: make browser CHROMIUM=/path/to/chromium"; exit 2; \
 	  fi; }
 
-slow: $(STAMP)  ## nbgrader's own tests of autograde, graded by us; a class that is killed at random moments; the demonstration (minutes)
+slow: $(STAMP)  ## nbgrader's own tests of autograde, graded by us, and the demonstration (minutes)
 	@$(BIN)/python -m pytest -m slow
+
+kills: $(STAMP)  ## kill a class that is being graded, at moments drawn from a seed (minutes)
+	@$(BIN)/python -m pytest -m kills
 
 clean:  ## remove the environment and everything that was generated
 	rm -rf $(VENV) demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,13 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         match = re.search(r"http://127\.0\.0\.1:(\d+)/", log.read_text())
-        if match is not None:
+        if match is not None and _listens(int(match[1])):  # it says so before it does
             return match[0]
         time.sleep(0.1)
     raise AssertionError(f"the server did not start: {log.read_text()[-2000:]}")
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False

@@ -1,6 +1,6 @@
 """Whatever is killed whenever, running again gives the gradebook and the folders of an undisturbed run.
 
-Each round has its own seed, which says which process, when, and how often; they run with `make slow`.
+Each round has its own seed, which says which process, when, and how often; they run with `make kills`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tests import make
 from tests.test_course import GOOD, SOURCE, TRIPLE
 from tests.traces import rows, tree
 
+pytestmark = pytest.mark.kills
 STUDENTS = 10
 ROUNDS = 10
 VICTIMS = ("driver", "worker", "zygote")
@@ -151,7 +152,6 @@ def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undist
     assert tree(course) == undisturbed.tree
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_killed_runs_end_like_an_undisturbed_one(undisturbed: Undisturbed, tmp_path: Path, seed: int) -> None:
     course_folder = tmp_path / "course"
