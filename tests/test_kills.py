@@ -131,11 +131,21 @@ def test_second_run_in_the_same_course_is_refused(undisturbed: Undisturbed) -> N
     assert "another `autograder grade` is at work" in json.loads(done.stdout)["error"]
 
 
+def _hears_interrupts() -> None:
+    """A shell that starts something in the background has it ignore Ctrl-C, and everything that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
     shutil.copytree(undisturbed.before, tmp_path / "course")
     course = make.Course(tmp_path / "course")
     with subprocess.Popen(
-        COMMAND, cwd=course.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        COMMAND,
+        cwd=course.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_hears_interrupts,
     ) as process:
         until = time.monotonic() + 60
         while time.monotonic() < until and len(list(course.root.glob("autograded/*/ps1"))) < 2:
