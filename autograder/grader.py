@@ -63,6 +63,7 @@ class Grader:
         self._sources: dict[tuple[str, str], nbformat.NotebookNode] = {}
         self._ownerships: dict[tuple[str, str], Ownership] = {}
         self._known: dict[tuple[str, str], Mapping[str, Collection[str]]] = {}
+        self._stand_ins: dict[tuple[str, str], StandIns] = {}
         self._empty = tempfile.TemporaryDirectory(prefix="autograder-")
         self._no_files = Path(self._empty.name)
 
@@ -88,7 +89,7 @@ class Grader:
             kernels=self._kernels,
             examiner=self._examiner_for(nb, task, launch),
             launch=launch,
-            references=_references(task),
+            references=self._stand_ins_for(task),
             delimiters=task.delimiters,
         )
 
@@ -111,6 +112,13 @@ class Grader:
         if key not in self._known:
             self._known[key] = {} if task.source is None else rehearse(examiner, at_source, self._kernels)
         return replace(examiner, known=self._known[key])
+
+    def _stand_ins_for(self, task: Task) -> StandIns:
+        """What stands in where, worked out once for a class."""
+        key = task.assignment, task.notebook
+        if key not in self._stand_ins:
+            self._stand_ins[key] = _references(task)
+        return self._stand_ins[key]
 
     def close(self) -> None:
         """End the zygotes. Safe to call twice."""

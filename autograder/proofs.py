@@ -23,6 +23,7 @@ from pathlib import Path
 from autograder import __version__
 from autograder.build import staged_files
 from autograder.check import CheckReport, check
+from autograder.kept import kept_folder
 from autograder.manifest import Manifest
 from autograder.repeats import repeat
 
@@ -46,8 +47,7 @@ class Proof:
 
 def cache_folder() -> Path:
     """Where outcomes are kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "autograder" / "proofs"
+    return kept_folder() / "proofs"
 
 
 def content_digest(manifest: Manifest, source: Path) -> str:
