@@ -43,7 +43,7 @@ from autograder.errors import KernelStartError, UnreadableSubmission, WallError
 from autograder.feedback import unreadable_notebook
 from autograder.feedback_step import ReadGrades, ShowVerdicts
 from autograder.files import links_outward
-from autograder.grader import Grader
+from autograder.grader import Grader, Task
 from autograder.limits import Limits
 from autograder.manifest import Manifest
 from autograder.notes import Notes, completed
@@ -90,6 +90,7 @@ class SubmissionExporter(NotebookExporter):
         super().__init__(config=config, **kwargs)
         self._notes: dict[tuple[str, str, str], Notes] = {}
         self._sheets: dict[tuple[str, str], Sheet] = {}
+        self._tasks: dict[tuple[str, str], Task] = {}
         self._grader: Grader | None = None
         self._attention: list[str] = []
         self._converter = cast(Any, self.parent)
@@ -125,6 +126,16 @@ class SubmissionExporter(NotebookExporter):
                 found = gradebook.find_notebook(names["notebook"], names["assignment"])
                 self._sheets[key] = sheet_of(found, source_folder(self._converter.coursedir, names["assignment"]))
         return self._sheets[key]
+
+    def task(self, resources: Any, settings: Grade) -> Task:
+        """What is known of the notebook, worked out once for a whole class."""
+        names, coursedir = resources["nbgrader"], self._converter.coursedir
+        key = names["assignment"], names["notebook"]
+        if key not in self._tasks:
+            sheet, rules = self.sheet(resources), settings.rules(coursedir, names["assignment"])
+            package = Package(assignment=names["assignment"], sheets=(sheet,), rules=rules)
+            self._tasks[key] = task_of(package, sheet, source_folder(coursedir, names["assignment"]))
+        return self._tasks[key]
 
     def grader(self, settings: Grade) -> Grader:
         """What grades the notebooks: one for the whole run."""
@@ -219,9 +230,7 @@ class Grade(Execute):  # type: ignore[misc]
     def _run(self, nb: nbformat.NotebookNode, resources: Any, kernel_name: str) -> Report:
         names = resources["nbgrader"]
         coursedir = self.parent.parent.coursedir
-        sheet, rules = self.parent.sheet(resources), self.rules(coursedir, names["assignment"])
-        package = Package(assignment=names["assignment"], sheets=(sheet,), rules=rules)
-        task = task_of(package, sheet, source_folder(coursedir, names["assignment"]))
+        task = self.parent.task(resources, self)
         folder = Path(resources["metadata"]["path"])
         self._drop_what_links_brought(coursedir, names, folder)
         try:
