@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import autograder.light  # noqa: F401  before the rest
 from autograder import __version__
 from autograder.class_commands import Command, add_commands_for_classes, bench_of_class, positive
 from autograder.errors import AutograderError

@@ -156,7 +156,8 @@ def _verdict_output(cell: CellReport | None, message: str) -> nbformat.NotebookN
 
 
 def _display(data: dict[str, str]) -> nbformat.NotebookNode:
-    output: nbformat.NotebookNode = nbformat.v4.new_output("display_data", data=data)
+    # Not `new_output`: it validates, and the page is validated as a whole.
+    output: nbformat.NotebookNode = nbformat.from_dict({"output_type": "display_data", "data": data, "metadata": {}})
     return output
 
 

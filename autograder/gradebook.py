@@ -49,7 +49,7 @@ from autograder.manifest import Manifest
 from autograder.notes import Notes, completed
 from autograder.package import Package, Rules, Sheet
 from autograder.packing import MARK, sheet_of, source_folder
-from autograder.pages import configure_pages
+from autograder.pages import PageExporter, configure_pages
 from autograder.reader import read_submission
 from autograder.report import Incident, KernelReport, Report, report_path, write_report
 from autograder.scores import LatePenalties, save_marks
@@ -72,6 +72,7 @@ def configure_nbgrader(c: Config) -> None:
     c.Autograde.exporter_class = SubmissionExporter
     c.Autograde.sanitize_preprocessors = list(SANITIZE_STEPS)
     c.Autograde.autograde_preprocessors = list(AUTOGRADE_STEPS)
+    c.GenerateFeedback.exporter_class = PageExporter
     c.GenerateFeedback.preprocessors = [ReadGrades, ShowVerdicts, CSSHTMLHeaderPreprocessor]
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False

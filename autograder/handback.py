@@ -75,12 +75,15 @@ def write_feedback(
 def _graded(converter: Any, assignment: str, students: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     coursedir = converter.coursedir
-    for pattern in students or [coursedir.student_id]:
+    everybody = coursedir.student_id
+    for pattern in students or [everybody]:
         coursedir.student_id = pattern
         try:
             converter.init_notebooks()
         except NbGraderException as error:
             raise GradebookError(f"{error}. `autograder grade {assignment}` comes first.") from None
+        finally:
+            coursedir.student_id = everybody  # the converter is used again
         for path, notebooks in converter.assignments.items():
             student = converter.init_single_notebook_resources(notebooks[0])["nbgrader"]["student"]
             if student not in coursedir.student_id_exclude.split(","):

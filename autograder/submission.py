@@ -10,6 +10,7 @@ What nbgrader does between reading a submission and writing it down it does here
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tempfile
@@ -57,6 +58,8 @@ class Workplace:
         staff = Path(self._folder.name) / "source" / package.assignment
         _lay_out(staff, package.staff)
         self._tasks = {sheet.name: task_of(package, sheet, staff) for sheet in package.sheets}
+        self._valid = ""
+        """The nbgrader metadata of a notebook that `CheckCellMetadata` found valid."""
 
     def grade(self, submission: Submission) -> GradedSubmission:
         """What comes of `submission`.
@@ -92,12 +95,12 @@ class Workplace:
         sheet = package.sheet(name)
         nb = _read(submission, name, notes)
         for step in BEFORE[:1]:
-            nb, _ = _step(step, package)(nb, {})
+            nb = self._done(step, nb)
         if sheet.kernelspec:
             nb.metadata["kernelspec"] = nbformat.from_dict(dict(sheet.kernelspec))
         restored(nb, sheet, notes, package.rules.delimiters)
         for step in BEFORE[1:]:
-            nb, _ = _step(step, package)(nb, {})
+            nb = self._done(step, nb)
         nb = parse_submission(_text(nb), f"{name}.ipynb")  # nbgrader writes it down here and reads it again
         names = {"assignment": package.assignment, "student": submission.student, "notebook": name}
         if package.rules.run:
@@ -106,9 +109,23 @@ class Workplace:
         else:
             report = completed(Report(cells=judge_outputs(nb), kernel=KernelReport(source="none")), nb, notes, **names)
         for step in AFTER:
-            nb, _ = _step(step, package)(nb, {})
+            nb = self._done(step, nb)
         marks = marks_of(nb, report, notes)
         return GradedNotebook(name=name, content=_text(nb), report=report, marks=marks)
+
+    def _done(self, step: type[Any], nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
+        """`nb` after one of nbgrader's steps, set as the course has it.
+
+        `CheckCellMetadata` looks at nothing but what nbgrader wrote into the cells, which is the same in every restored
+        submission: what it found valid once it need not look at again, and it takes longer than all other steps together.
+        """
+        written = [(cell.cell_type, cell.metadata.get("nbgrader")) for cell in nb.cells] if step is CheckCellMetadata else None
+        checked = json.dumps(written, sort_keys=True) if written else ""
+        if checked and checked == self._valid:
+            return nb
+        nb, _ = step(**self.package.traits.get(step.__name__, {}))(nb, {})
+        self._valid = checked or self._valid
+        return nb
 
     def _run(self, nb: nbformat.NotebookNode, name: str, folder: Path) -> Callable[[str], Report]:
         return lambda kernel_name: self._grader.grade(nb, self._tasks[name], folder=folder, kernel_name=kernel_name)
@@ -223,11 +240,6 @@ def _read(submission: Submission, name: str, notes: Notes) -> nbformat.NotebookN
         except UnreadableSubmission as error:
             notes.unreadable = str(error)
     return unreadable_notebook(notes.unreadable)
-
-
-def _step(step: Any, package: Package) -> Any:
-    """One of nbgrader's steps, set as the course has it."""
-    return step(**package.traits.get(step.__name__, {}))
 
 
 def _text(nb: nbformat.NotebookNode) -> bytes:

@@ -127,7 +127,7 @@ class Channel:
             data = self._arrived[:size].tobytes()
             self._arrived = self._arrived[size:]
             return data
-        room = _room(size)
+        room = bytearray(size) if size <= _SMALL_BYTES else _room(size)  # a process that uses no NumPy need not import it
         self._fill(memoryview(room), deadline)
         return bytes(room)
 

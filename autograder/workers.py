@@ -19,6 +19,7 @@ from typing import Protocol
 
 GRADING = ("autograder.worker", "papermill.engines")
 """What every worker that grades needs."""
+_FIRST = "autograder.light"
 
 
 class Workers(Protocol):
@@ -56,7 +57,7 @@ class LocalWorkers:
         self._scratch = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
         self._executor: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(needs))
+        self._context.set_forkserver_preload([_FIRST, *needs])
         ensure_running()
         self._others = set(multiprocessing.active_children())
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from autograder.markup import PREFIX
-from autograder.pages import configure_pages
+from autograder.pages import _NO_DESCRIPTION as NO
+from autograder.pages import PageExporter, configure_pages, described
 from tests import make, server
 from tests.test_sanitise import HTML, MARKDOWN, ODD_CELLS, OUTPUTS, parse
 
@@ -78,7 +80,9 @@ def assert_shown_without_harm(page: str, harmless: str) -> None:
     ):
         assert text in page
         assert text in harmless
-    assert '<img alt="given" src="images/given.png"/>' in page
+    assert any(
+        picture in page for picture in ('<img alt="given" src="images/given.png"/>', '<img src="images/given.png" alt="given">')
+    )
 
 
 def test_feedback_is_harmless(course: make.Course) -> None:
@@ -97,6 +101,31 @@ def test_grading_page_is_harmless(course: make.Course, tmp_path: Path) -> None:
     assert_shown_without_harm(shown["ana"], shown["ben"])
     assert "&lt;script&gt;alert(1)&lt;/script&gt;</a>" in shown["ana"]  # the name, in the heading
     assert '<input class="score tabbable" id="essay"' in shown["ana"]
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ('<img src="a.png">', f'<img alt="{NO}" src="a.png">'),
+        ("<IMG/>", f'<IMG alt="{NO}"/>'),
+        ('<img src="a.png" alt="">', '<img src="a.png" alt="">'),
+        ("<img title='>' src=a>", f"<img alt=\"{NO}\" title='>' src=a>"),
+        ('<script>x = "<img>"</script><img>', f'<script>x = "<img>"</script><img alt="{NO}">'),
+        ("<!-- <img> --><imgs>", "<!-- <img> --><imgs>"),
+        ('<img alt-text="a">', f'<img alt="{NO}" alt-text="a">'),
+    ],
+)
+def test_pictures_without_description_say_so(html: str, expected: str) -> None:
+    assert described(html) == expected
+
+
+def test_code_is_coloured_by_its_language_and_lexer() -> None:
+    exporter = PageExporter()
+    cells = [make.code("print(1)"), make.code("print(1)", magics_language="html"), make.code("print(1)")]
+    page = exporter.from_notebook_node(make.notebook(*cells))[0]
+    plain = HTMLExporter().from_notebook_node(make.notebook(*cells))[0]
+    assert page == plain
+    assert page == exporter.from_notebook_node(make.notebook(*cells))[0]
 
 
 def read(address: str) -> str:
