@@ -8,7 +8,6 @@ from typing import Any
 
 import nbformat
 import pytest
-from nbconvert.exporters import HTMLExporter
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
@@ -119,13 +118,16 @@ def test_pictures_without_description_say_so(html: str, expected: str) -> None:
     assert described(html) == expected
 
 
-def test_code_is_coloured_by_its_language_and_lexer() -> None:
-    exporter = PageExporter()
-    cells = [make.code("print(1)"), make.code("print(1)", magics_language="html"), make.code("print(1)")]
-    page = exporter.from_notebook_node(make.notebook(*cells))[0]
-    plain = HTMLExporter().from_notebook_node(make.notebook(*cells))[0]
-    assert page == plain
-    assert page == exporter.from_notebook_node(make.notebook(*cells))[0]
+def test_what_was_coloured_for_one_page_fits_the_next() -> None:
+    html = make.code("%%html\n<b>1</b>")
+    python = make.notebook(html)
+    marked = make.notebook(nbformat.from_dict({**html, "metadata": {"magics_language": "html"}}))
+    c = Config()
+    c.HTMLExporter.template_name = "classic"
+    again = PageExporter(config=c)
+    pages = [again.from_notebook_node(nb)[0] for nb in (python, marked, python)]
+    assert pages == [PageExporter(config=c).from_notebook_node(nb)[0] for nb in (python, marked, python)]
+    assert pages[0] != pages[1]
 
 
 def read(address: str) -> str:
