@@ -19,6 +19,7 @@ from typing import Any
 
 import nbformat
 
+from autograder.bench_notebooks import small_notebook
 from autograder.bothways import Submission, Turn, comparisons_of, take_turns
 from autograder.cells import Kind, grade_id_of, kind_of, parameters_of, seed_of
 from autograder.comparison import Comparison, Group, Limit, Unit
@@ -35,7 +36,6 @@ SUBMISSION_SECONDS = 0.1
 """Target: what examining adds to the CPU of a small submission."""
 _SMALL = {"20 test cells": "import numpy as np", "20 test cells, PyTorch imported": "import torch"}
 """Name of a small submission -> its locked cell."""
-_TESTS = 20
 
 Progress = Callable[[int, int], None]
 
@@ -196,25 +196,6 @@ def measure_crossings(size: Size) -> Iterator[CrossingRound]:
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
             raise SourceError(f"the process that measures calls ended early with status {process.returncode}: {said[0]}")
-
-
-def small_notebook(setup: str, tests: int = _TESTS) -> nbformat.NotebookNode:
-    """A locked cell `setup`, a solved exercise, and `tests` test cells of one call each."""
-    cells = [
-        _cell("setup", setup, locked=True),
-        _cell("squares", "def squares(n):\n    return [i ** 2 for i in range(1, n + 1)]", solution=True),
-    ]
-    for number in range(tests):
-        test = f"assert squares({number}) == [k * k for k in range(1, {number} + 1)], 'the first {number}'"
-        cells.append(_cell(f"test_{number}", test, locked=True, grade=True, points=1))
-    nb: nbformat.NotebookNode = nbformat.v4.new_notebook(cells=cells)
-    return nb
-
-
-def _cell(grade_id: str, source: str, **flags: Any) -> nbformat.NotebookNode:
-    given = {"grade": False, "locked": False, "solution": False, "task": False, "schema_version": 3, "grade_id": grade_id}
-    cell: nbformat.NotebookNode = nbformat.v4.new_code_cell(source, metadata={"nbgrader": {**given, **flags}})
-    return cell
 
 
 def _limit(name: str, seconds: float, limit_seconds: float, unit: Unit) -> Limit:

@@ -96,14 +96,17 @@ def _feedback(options: argparse.Namespace, screen: Screen) -> int:
 def bench_of_class(options: argparse.Namespace, screen: Screen, machine: Any) -> int:
     """Measure a class graded by nbgrader alone and by us, as `options` say."""
     from autograder.bench_class import bench_class
+    from autograder.bench_notebooks import BENCH_NOTEBOOKS
     from autograder.class_views import class_bench_table
 
-    workers = range(1, (options.workers or _cores()) + 1)
+    workers, found = range(1, (options.workers or _cores()) + 1), []
     with screen.progress() as begin:
-        found = bench_class(options.submissions, workers, options.repeat or 1, progress=begin("class"))
+        for name in options.ids or BENCH_NOTEBOOKS:
+            found.append(bench_class(name, options.submissions, workers, options.repeat or 1, progress=begin(name)))
     if options.json:
-        return print_json({"machine": machine.to_json(), "class": found.to_json()}, OK)
-    screen.show(class_bench_table(found))
+        return print_json({"machine": machine.to_json(), "classes": [bench.to_json() for bench in found]}, OK)
+    for bench in found:
+        screen.show(class_bench_table(bench))
     screen.say(f"Measured on {machine}.")
     return OK
 

@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from autograder.bench_notebooks import BENCH_NOTEBOOKS
 from autograder.grading import ClassRun, Graded
 from autograder.verdict import Verdict
 
@@ -67,7 +68,8 @@ def class_table(run: ClassRun, seconds: float) -> Table:
 
 def class_bench_table(bench: Any) -> Group:
     """A class graded by nbgrader alone and by us."""
-    table = Table(title=f"{bench.submissions} submissions of a small notebook", title_justify="left")
+    title = f"{bench.submissions} submissions of a notebook {BENCH_NOTEBOOKS[bench.notebook].title}"
+    table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for name in ("grade, s", "feedback, s", "a minute", "CPU s\neach", "times\nnbgrader", "efficiency", "driver,\nCPU ms each"):
         table.add_column(name, justify="right")

@@ -135,7 +135,9 @@ def _add_commands_for_graders(command: Command) -> None:
         "Measure kernels, what examining costs, what mutants do, or a class. Whatever is compared takes turns in one run.",
     )
     sub.add_argument("what", choices=("kernels", "examiner", "mutants", "class"), help="what to measure")
-    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument(
+        "ids", nargs="*", metavar="ID", help="assignments, or for a class the notebooks tiny, small, training (default: all)"
+    )
     sub.add_argument("--repeat", type=positive, metavar="N", help="rounds (default: 5; of a class 1)")
     sub.add_argument("--submissions", type=positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
     sub.add_argument("--workers", type=positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")

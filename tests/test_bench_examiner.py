@@ -11,7 +11,8 @@ import pytest
 
 from autograder import bench_examiner as bench
 from autograder import cli
-from autograder.bench_examiner import ExaminerBench, Size, measure_crossings, small_notebook, tensor_comparisons
+from autograder.bench_examiner import ExaminerBench, Size, measure_crossings, tensor_comparisons
+from autograder.bench_notebooks import small_notebook
 from autograder.bothways import Submission, Turn, comparisons_of, take_turns, with_shares
 from autograder.comparison import Comparison, Group, Limit, Unit
 from autograder.crossing import COPIED, PASSED, TENSOR, Cost, CrossingRound, small_arguments
