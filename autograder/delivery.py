@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import pwd
+import shutil
 import sqlite3
 import stat
 import time
@@ -67,7 +68,7 @@ def state_of(folder: Path) -> object:
     """Equal for a folder in which nothing changed: names, sizes and times of the files, which are not read."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return sorted(stamps(opened).items())
+        return tuple(sorted(stamps(opened).items()))
     finally:
         os.close(opened)
 
@@ -97,6 +98,9 @@ class Delivery:
         collect = self._collect()
         self._inbound = Path(collect.root) / self._coursedir.course_id / "inbound"
         self._foreign = not isinstance(collect, ExchangeCollect)
+        self._into: str = self._coursedir.submitted_directory
+        self._aside = f"{self._into}.arriving"
+        shutil.rmtree(Path(self._coursedir.format_path(self._aside, ".", ".")), ignore_errors=True)  # of one that was killed
         self._stillness = Stillness(_QUIET_SECONDS)
         self._parsed: dict[str, tuple[str, str, datetime] | None] = {}
         self._taken: dict[tuple[str, str], Path] = {}
@@ -151,14 +155,28 @@ class Delivery:
     def take(self, parcel: Parcel) -> None:
         """Copy it to where the course keeps what was handed in, as `nbgrader collect --update` does.
 
+        It is copied to another name and then moved: stopped anywhere, there is the old one, the new one or none, and without any
+        it is taken again.
+
         Raises:
             DeliveryError: it could not be done, or a person must look first.
         """
-        self._mistrust(parcel)
         with self._about(parcel.student, parcel.assignment):
-            collect = self._collect()
-            collect.update = True
-            collect.start()
+            self._mistrust(parcel)
+            final, arriving = (
+                Path(self._coursedir.format_path(folder, parcel.student, parcel.assignment))
+                for folder in (self._into, self._aside)
+            )
+            shutil.rmtree(arriving, ignore_errors=True)
+            self._coursedir.submitted_directory = self._aside
+            try:
+                self._collect().start()
+            finally:
+                self._coursedir.submitted_directory = self._into
+            if final.exists():
+                shutil.rmtree(final)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            arriving.rename(final)
         self._taken[parcel.student, parcel.assignment] = parcel.folder
 
     def give_back(self, assignment: str, student: str) -> bool:
@@ -196,7 +214,7 @@ class Delivery:
         folder = self._coursedir.format_path(self._coursedir.submitted_directory, parcel.student, parcel.assignment)
         try:
             there = self._coursedir.get_existing_timestamp(folder)
-        except _NO_TIME:
+        except (OSError, *_NO_TIME):
             there = None
         if there is None or there < parcel.time:
             return True

@@ -272,17 +272,17 @@ class ClassRun:
         rules = Grade(parent=converter).rules(converter.coursedir, self.assignment)
         traits = {step.__name__: step(parent=converter).trait_values(config=True) for step in (*BEFORE, *AFTER)}
         keep = converter.exclude_overwriting.get(self.assignment, [])
-        with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
-            try:
+        try:
+            with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
                 found = gradebook.find_assignment(self.assignment)
-            except MissingEntry:
-                raise GradebookError(
-                    f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
-                    "enters it there."
-                ) from None
-            except StatementError as error:
-                raise GradebookError(f"the gradebook cannot be read: {str(error).splitlines()[0]}") from error
-            return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
+                return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
+        except MissingEntry:
+            raise GradebookError(
+                f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
+                "enters it there."
+            ) from None
+        except StatementError as error:
+            raise GradebookError(f"the gradebook cannot be read: {str(error).splitlines()[0]}") from error
 
     def _source(self, student: str) -> Path:
         return Path(self._converter._format_source(self.assignment, student))
@@ -310,7 +310,9 @@ class ClassRun:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise GradebookError(f"another `autograder grade` is at work in {place}; wait for it, or stop it.") from None
+            raise GradebookError(
+                f"another `autograder grade` is at work in {place}, or a watch is; wait for it, or stop it."
+            ) from None
         finally:
             os.close(lock)
 

@@ -92,8 +92,6 @@ _ALL: _Key = ("", "")
 class _Pause:
     """Something that is not tried before its time."""
 
-    about: object
-    """Which submission it was; another is not paused."""
     until: float
     seconds: float
     told: str
@@ -122,7 +120,8 @@ class Watch:
         """State of the folder of what is being graded."""
         self._settled: dict[_Key, object] = {}
         """State of the folder in which all is done."""
-        self._pauses: dict[_Key, _Pause] = {}
+        self._pauses: dict[_Key, dict[object, _Pause]] = {}
+        """For each folder in the exchange, or state of a folder, a pause of its own: another submission is not paused."""
         self._events: deque[Event] = deque()
         self._unsettled = False
         """Whether the last look saw something that was not whole or not still."""
@@ -168,10 +167,12 @@ class Watch:
         """
         began = time.monotonic()
         while True:
-            for assignment, students in self._look(self.assignments).items():
+            found = self._look(self.assignments)
+            unsettled = self._unsettled
+            for assignment, students in found.items():
                 yield from self._grade(assignment, students)
             yield from self._told()
-            if once and (not self._unsettled or time.monotonic() - began > _ONCE_SECONDS):
+            if once and (not (unsettled or self._unsettled) or time.monotonic() - began > _ONCE_SECONDS):
                 return
             time.sleep(self._pause_seconds)
 
@@ -199,8 +200,8 @@ class Watch:
                 if not self._is_paused(("", name), None):
                     found[name] = self._changed(name)
             self._pauses.pop(_ALL, None)
-        except OSError as error:
-            self._fail(_ALL, None, f"{error.filename}: {error.strerror}")
+        except (AutograderError, OSError) as error:
+            self._fail(_ALL, None, str(error))
         self._looking_seconds = time.monotonic() - began
         return {name: students for name, students in found.items() if students}
 
@@ -222,6 +223,7 @@ class Watch:
             self._fail(key, parcel.folder, str(error))
         else:
             self._taken.add(key)
+            self._pauses.pop(key, None)
 
     def _changed(self, assignment: str) -> list[str]:
         """The students in whose folder of `submitted/` nothing moves any more and not all is done."""
@@ -288,6 +290,7 @@ class Watch:
             self._return(key, state, graded)
         else:  # what lies there now is something else, and its turn comes
             self._seen.pop(key, None)
+            self._unsettled = True
 
     def _state(self, key: _Key) -> object:
         folder = self._run(key[1]).folders([escape(key[0])]).get(key[0])
@@ -325,26 +328,28 @@ class Watch:
     # -- pauses --------------------------------------------------------------------------------------------------------
 
     def _is_paused(self, key: _Key, about: object) -> bool:
-        pause = self._pauses.get(key)
-        return pause is not None and pause.about == about and time.monotonic() < pause.until
+        pause = self._pauses.get(key, {}).get(about)
+        return pause is not None and time.monotonic() < pause.until
 
     def _fail(self, key: _Key, about: object, problem: str) -> None:
         """Try again later, and later still the next time."""
-        before = self._pauses.get(key)
-        again = before is not None and before.about == about
+        before = self._pauses.get(key, {}).get(about)
         seconds = _FIRST_PAUSE_SECONDS
-        if before is not None and again:
+        if before is not None:
             seconds = min(max(seconds, 2 * before.seconds), _LONGEST_PAUSE_SECONDS[not key[0]])
-        self._pauses[key] = _Pause(about=about, until=time.monotonic() + seconds, seconds=seconds, told=problem)
-        if before is None or not again or before.told != problem:
+        self._put_off(key, about, _Pause(until=time.monotonic() + seconds, seconds=seconds, told=problem))
+        if before is None or before.told != problem:
             self._events.append(Trouble(student=key[0], assignment=key[1], problem=problem, seconds=seconds))
 
     def _wait(self, key: _Key, about: object, seconds: float) -> None:
         """Try again when the student may have another submission graded."""
-        before = self._pauses.get(key)
-        self._pauses[key] = _Pause(about=about, until=time.monotonic() + seconds, seconds=0.0, told="")
-        if before is None or before.about != about:
+        before = self._pauses.get(key, {}).get(about)
+        self._put_off(key, about, _Pause(until=time.monotonic() + seconds, seconds=0.0, told=""))
+        if before is None:
             self._events.append(Waits(student=key[0], assignment=key[1], seconds=seconds))
+
+    def _put_off(self, key: _Key, about: object, pause: _Pause) -> None:
+        self._pauses.setdefault(key, {})[about] = pause
 
     def _told(self) -> Iterator[Event]:
         while self._events:

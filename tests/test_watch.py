@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,11 +18,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.exchange.default import ExchangeCollect
 
 from autograder import watch as watching
 from autograder.allowance import Allowance
 from autograder.bench_watch import CONFIG, COURSE, TARGET_SECONDS, Students, bench_watch, make_course
+from autograder.delivery import state_of
 from autograder.errors import AutograderError
+from autograder.grading import ClassRun
+from autograder.pool import Pool
 from autograder.watch import REMEMBERS, Event, Returned, Trouble, Waits, Watch
 from autograder.workers import LocalWorkers
 from tests import make
@@ -132,8 +137,9 @@ def test_each_submission_comes_back_and_nothing_is_graded_twice(hub: Hub) -> Non
     (hub.root / "source" / "ps1" / "helper.txt").write_text("staff's")
     with hub.watch("ps1") as watch:
         assert once(watch) == [], "what a changed assignment means for whom is for a person to say"
-    command = [sys.executable, "-m", "autograder", "grade", "ps1", "--workers", "1", "--json"]
-    assert json.loads(make.run(command, hub.root).stdout)["unchanged"] == 0, "that person has `autograder grade`"
+    with closing(Pool(LocalWorkers(1))) as pool:
+        graded = sorted(graded.student for graded in ClassRun(hub.root, "ps1", pool).grade())
+    assert graded == ["ada", "ben"], "that person has `autograder grade`"
 
 
 def test_half_a_submission_is_left_until_it_is_whole(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +269,25 @@ def test_what_fails_is_tried_again_later(hub: Hub, monkeypatch: pytest.MonkeyPat
     blocked.unlink()
     with hub.watch() as watch:
         assert returned(once(watch)) == [("ada", None, True)], "graded before, and the feedback was owed"
-    assert len(hub.students.fetch("ada", "ps1")) == 1
+        hub.hand_in("ada", WRONG)
+        before = state_of(hub.root / "submitted" / "ada" / "ps1")
+        with monkeypatch.context() as broken:
+            broken.setattr(ExchangeCollect, "do_copy", _copy_half)
+            (event,) = once(watch)
+        assert isinstance(event, Trouble)
+        assert "No space left on device" in event.problem
+        assert state_of(hub.root / "submitted" / "ada" / "ps1") == before
+    assert (hub.root / "submitted.arriving").exists()
+    with hub.watch() as watch:
+        assert not (hub.root / "submitted.arriving").exists()
+        assert returned(once(watch)) == [("ada", 0, True)]
+    assert len(hub.students.fetch("ada", "ps1")) == 2
+
+
+def _copy_half(self: object, source: str, target: str) -> None:
+    Path(target).mkdir(parents=True)
+    shutil.copy(Path(source) / "timestamp.txt", target)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_what_can_never_work_ends_with_a_message(hub: Hub, tmp_path: Path) -> None:
@@ -303,6 +327,7 @@ def test_allowance_counts_a_student_over_assignments_and_a_submission_once(tmp_p
     assert Allowance(tmp_path / "file", 0, lambda: now[0]).wait_seconds("ada") == 0, "no limit"
 
 
+@pytest.mark.slow
 def test_benchmark_measures_a_real_watch_and_ends_it() -> None:
     found = bench_watch(2, tests=2)
     assert 0 < found.median_seconds <= found.worst_seconds
