@@ -242,7 +242,7 @@ class Delivery:
             with chdir(self._root):
                 yield
         except (ExchangeError, StatementError, sqlite3.Error, OSError, RuntimeError, *_NO_TIME) as error:
-            raise DeliveryError(f"{student}, {assignment}: {str(error).splitlines()[0]}") from error
+            raise DeliveryError(str(error).partition("\n")[0] or type(error).__name__) from error
         finally:
             self._coursedir.student_id, self._coursedir.assignment_id = before
 

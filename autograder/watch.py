@@ -313,7 +313,7 @@ class Watch:
         try:
             problems = [page.problem for page in write_feedback(self._root, assignment, 1, [escape(student)]) if page.problem]
             if problems:
-                raise DeliveryError(f"{student}, {assignment}: no feedback: {problems[0]}")
+                raise DeliveryError(f"no feedback: {problems[0]}")
             returned = self._delivery.give_back(assignment, student)
             self._allowance.finish(student, assignment)
         except (AutograderError, OSError) as error:
