@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import Any
 
 from autograder.errors import PoolError
-from autograder.views import ATTENTION, OK, Screen, print_json
+from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line
 
 Command = Callable[[str, Any, str], argparse.ArgumentParser]
 """Adds a command: its name, the function that runs it, and what it does in a sentence or two."""
 
 
 def add_commands_for_classes(command: Command) -> None:
-    """Add `grade` and `feedback`."""
+    """Add `grade`, `feedback` and `watch`."""
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
@@ -33,6 +35,14 @@ def add_commands_for_classes(command: Command) -> None:
     sub.add_argument("--workers", type=positive, metavar="N", help="pages at a time, at most (default: one for each core)")
     sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
 
+    sub = command("watch", _watch, "Grade submissions as they arrive, and return feedback. Goes on until Ctrl-C or SIGTERM.")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all that are released)")
+    sub.add_argument(
+        "--per-hour", type=_not_negative, default=6, metavar="N", help="for each student; 0 sets no limit (default: %(default)s)"
+    )
+    sub.add_argument("--workers", type=positive, metavar="N", help="submissions at a time (default: one for each core)")
+    sub.add_argument("--once", action="store_true", help="do what there is to do now, and end")
+
 
 def positive(text: str) -> int:
     """A number above 0, for an option."""
@@ -42,16 +52,22 @@ def positive(text: str) -> int:
     return value
 
 
+def _not_negative(text: str) -> int:
+    return 0 if text.strip() == "0" else positive(text)
+
+
 def _grade(options: argparse.Namespace, screen: Screen) -> int:
     began = time.monotonic()
     workers = _workers(options)  # before the imports: both take seconds
     from autograder.class_views import ClassView, as_json, class_table
     from autograder.grading import ClassRun
+    from autograder.pool import Pool
 
-    run = ClassRun(options.course, options.assignment, workers)
-    with screen.live(ClassView(run)):
-        for _ in run.grade(options.student, force=options.force):
-            pass
+    with closing(Pool(workers)) as pool:
+        run = ClassRun(options.course, options.assignment, pool)
+        with screen.live(ClassView(run)):
+            for _ in run.grade(options.student, force=options.force):
+                pass
     seconds = time.monotonic() - began
     status = ATTENTION if any(graded.attention for graded in run.tally.graded) else OK
     if options.json:
@@ -93,6 +109,38 @@ def _feedback(options: argparse.Namespace, screen: Screen) -> int:
     return status
 
 
+def _watch(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.workers import LocalWorkers
+
+    status = OK
+    with suppress(KeyboardInterrupt):
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell that started it has them ignored
+            signal.signal(number, _stop)
+        workers = LocalWorkers(options.workers or _cores())
+        from autograder.class_views import event_json, event_line
+        from autograder.watch import Returned, Trouble, Watch
+
+        with closing(Watch(options.course, options.ids, workers, per_hour=options.per_hour)) as watch:
+            screen.say(f"watching {', '.join(watch.assignments)}; stop with Ctrl-C")
+            if watch.no_exchange:
+                screen.say(f"only submitted/, not an exchange: {watch.no_exchange}", style="yellow")
+            for event in watch.go(once=options.once):
+                if options.json:
+                    print_json_line(event_json(event))
+                else:
+                    screen.show(event_line(event))
+                if isinstance(event, Trouble) or (isinstance(event, Returned) and event.graded and event.graded.attention):
+                    status = ATTENTION
+    return status if options.once else OK
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """End, once: what the second signal would interrupt is ending."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def bench_of_class(options: argparse.Namespace, screen: Screen, machine: Any) -> int:
     """Measure a class graded by nbgrader alone and by us, as `options` say."""
     from autograder.bench_class import bench_class
@@ -107,6 +155,20 @@ def bench_of_class(options: argparse.Namespace, screen: Screen, machine: Any) ->
         return print_json({"machine": machine.to_json(), "classes": [bench.to_json() for bench in found]}, OK)
     for bench in found:
         screen.show(class_bench_table(bench))
+    screen.say(f"Measured on {machine}.")
+    return OK
+
+
+def bench_of_watch(options: argparse.Namespace, screen: Screen, machine: Any) -> int:
+    """Measure how long students wait for feedback while a course is watched, as `options` say."""
+    from autograder.bench_watch import bench_watch
+    from autograder.class_views import watch_bench_table
+
+    with screen.progress() as begin:
+        found = bench_watch(options.repeat or options.submissions, progress=begin("watch"))
+    if options.json:
+        return print_json({"machine": machine.to_json(), "watch": found.to_json()}, OK)
+    screen.show(watch_bench_table(found))
     screen.say(f"Measured on {machine}.")
     return OK
 

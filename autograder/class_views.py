@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group
@@ -17,6 +18,7 @@ from rich.text import Text
 from autograder.bench_notebooks import BENCH_NOTEBOOKS
 from autograder.grading import ClassRun, Graded
 from autograder.verdict import Verdict
+from autograder.watch import Event, Returned, Waits
 
 _SLOW_SECONDS = 5.0
 """Whoever takes longer is named while it lasts."""
@@ -77,8 +79,22 @@ def class_bench_table(bench: Any) -> Group:
         table.add_row(*row)
     lines: list[Any] = [table]
     for name, figure, target, met in bench.targets():
-        lines.append(f"  {name}: {figure:.3g}, target {target:g}: {'met' if met else '[red]MISSED[/]'}")
+        lines.append(f"  {name}: {figure:.3g}, target {target:g}: {_met(met)}")
     return Group(*lines)
+
+
+def watch_bench_table(bench: Any) -> Group:
+    """How long students wait for feedback while a course is watched."""
+    table = Table(title=f"handing in to feedback, {len(bench.seconds)} submissions of a small notebook", title_justify="left")
+    for name in ("median, s", "longest, s", "the first of all, s"):
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{value:.2f}" for value in (bench.median_seconds, bench.worst_seconds, bench.first_seconds)))
+    target = bench.to_json()["target_seconds"]
+    return Group(table, f"  longest, seconds: {bench.worst_seconds:.2f}, target {target:g}: {_met(bench.met)}")
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "[red]MISSED[/]"
 
 
 def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
@@ -100,6 +116,31 @@ def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "driver_cpu_seconds": round(run.tally.driver_cpu_seconds, 4),
     }
+
+
+def event_line(event: Event) -> Text:
+    """What happened in a watched course, in a line."""
+    when = Text(f"{datetime.now():%H:%M:%S}  ", style="dim")
+    who = "  ".join(name for name in (event.student, event.assignment) if name)
+    if isinstance(event, Returned):
+        points = "" if event.graded is None else f"{event.graded.points:g} points  "
+        where = "" if event.returned else "  (in feedback/ only)"
+        attention = "" if event.graded is None or not event.graded.attention else f"  {event.graded.attention}"
+        return when + Text(f"{who}  {points}{event.seconds:.1f} s{where}") + Text(attention, style="red")
+    if isinstance(event, Waits):
+        return when + Text(f"{who}  waits {_clock(event.seconds)}: graded often enough for now", style="yellow")
+    return when + Text(f"{who}  {event.problem} (tried again, first in {_clock(event.seconds)})", style="red")
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """What `event_line` shows, for machines."""
+    said: dict[str, Any] = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": type(event).__name__.lower()}
+    said |= {"student": event.student or None, "assignment": event.assignment or None, "seconds": round(event.seconds, 3)}
+    if isinstance(event, Returned):
+        graded = event.graded
+        points, attention = (None, "") if graded is None else (graded.points, graded.attention)
+        return said | {"points": points, "attention": attention, "in_exchange": event.returned}
+    return said if isinstance(event, Waits) else said | {"problem": event.problem}
 
 
 def _counted(graded: list[Graded]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import autograder.light  # noqa: F401  before the rest
 from autograder import __version__
-from autograder.class_commands import Command, add_commands_for_classes, bench_of_class, positive
+from autograder.class_commands import Command, add_commands_for_classes, bench_of_class, bench_of_watch, positive
 from autograder.errors import AutograderError
 from autograder.views import (
     ATTENTION,
@@ -132,14 +132,14 @@ def _add_commands_for_graders(command: Command) -> None:
     sub = command(
         "bench",
         _bench,
-        "Measure kernels, what examining costs, what mutants do, or a class. Whatever is compared takes turns in one run.",
+        "Measure kernels, what examining costs, what mutants do, a class, or a watched course. What is compared takes turns.",
     )
-    sub.add_argument("what", choices=("kernels", "examiner", "mutants", "class"), help="what to measure")
+    sub.add_argument("what", choices=("kernels", "examiner", "mutants", "class", "watch"), help="what to measure")
     sub.add_argument(
         "ids", nargs="*", metavar="ID", help="assignments, or for a class the notebooks tiny, small, training (default: all)"
     )
     sub.add_argument("--repeat", type=positive, metavar="N", help="rounds (default: 5; of a class 1)")
-    sub.add_argument("--submissions", type=positive, default=24, metavar="N", help="size of the class (default: %(default)s)")
+    sub.add_argument("--submissions", type=positive, default=24, metavar="N", help="of a class or a watch (default: %(default)s)")
     sub.add_argument("--workers", type=positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
@@ -287,6 +287,8 @@ def _bench(options: argparse.Namespace, screen: Screen) -> int:
     machine, rounds = describe_machine(), options.repeat or _ROUNDS
     if options.what == "class":
         return bench_of_class(options, screen, machine)
+    if options.what == "watch":
+        return bench_of_watch(options, screen, machine)
     manifests = choose(read_manifests(options.course / "assignments"), options.ids)
     if options.what == "examiner":
         return _bench_examiner(options, screen, manifests, machine, rounds)

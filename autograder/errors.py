@@ -11,6 +11,7 @@ Runs: trusted side.
     │   └── WallError            this machine cannot wall student code in; nothing is run
     ├── GradebookError           the gradebook cannot be used, or lacks something
     │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
+    ├── DeliveryError            a submission cannot be collected, or feedback not returned
     ├── PoolError                nothing is there any more that grades
     ├── NoTime                   nobody can say when a submission was handed in
     ├── WrongNotebook            a submitted notebook belongs to another assignment
@@ -67,6 +68,10 @@ class GradebookError(AutograderError):
 
 class MissingInGradebook(GradebookError):
     """The gradebook has no student, or no place for a cell's points; only this submission is left ungraded."""
+
+
+class DeliveryError(AutograderError):
+    """A submission could not be taken out of the exchange, or feedback not be put there."""
 
 
 class PoolError(AutograderError):

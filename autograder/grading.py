@@ -18,15 +18,15 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, MissingEntry, StatementError
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
 
@@ -39,7 +39,6 @@ from autograder.report import Report, report_path
 from autograder.scores import LatePenalties, Ledger
 from autograder.submission import AFTER, BEFORE
 from autograder.verdict import Verdict
-from autograder.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Graded:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What is known of a run while it goes on."""
+    """What is known of a run while it goes on, or of the last one."""
 
     total: int = 0
     """Submissions there are."""
@@ -89,22 +88,41 @@ class Tally:
     """What the driver itself spent since it began to grade."""
 
 
-class ClassRun:
-    """Grades one assignment of the course in the folder `root`."""
+Wanted = Callable[[str, str, str], bool]
+"""Asked of a student, the digest of what was handed in, and that of what was graded before (empty where nothing was):
+whether to grade it now."""
 
-    def __init__(self, root: Path, assignment: str, workers: Workers) -> None:
-        """Raises: GradebookError: the course is not set up for this grader."""
+
+class ClassRun:
+    """Grades one assignment of the course in the folder `root`, as often as it is told to."""
+
+    def __init__(self, root: Path, assignment: str, pool: Pool) -> None:
+        """`pool` is closed by whoever made it.
+
+        Raises:
+            GradebookError: the course is not set up for this grader.
+        """
         self.assignment = assignment
         self.tally = Tally()
         self._root = root.resolve()
-        self._workers = workers
-        self._pool: Pool | None = None
+        self._pool = pool
         with chdir(self._root):
             self._converter = _converter(assignment)
 
     def under_way(self) -> dict[str, float]:
         """Student -> seconds since the submission was sent out, longest first."""
-        return {} if self._pool is None else self._pool.under_way()
+        return self._pool.under_way()
+
+    def folders(self, students: Sequence[str] = ()) -> dict[str, Path]:
+        """Student -> where what was handed in lies, of all or of `students`."""
+        found = {}
+        excluded = self._converter.coursedir.student_id_exclude.split(",")
+        for pattern in students or [self._converter.coursedir.student_id]:
+            for path in _matching(self._converter._format_source(self.assignment, pattern)):
+                parts = re.match(self._converter._format_source(re.escape(self.assignment), "(?P<id>.*)", escape=True), path)
+                if parts is not None and parts["id"] not in excluded and _matching(f"{path}/*.ipynb"):
+                    found[parts["id"]] = Path(path)
+        return dict(sorted(found.items()))
 
     def grade(self, students: Sequence[str] = (), *, force: bool = False) -> Iterator[Graded]:
         """Grade what is new or changed, or all with `force`, of all `students` or these; each as soon as it is written down.
@@ -114,18 +132,36 @@ class ClassRun:
             PoolError: there are no workers.
             WallError: student code cannot be walled in.
         """
+        folders = self.folders(students)
+        if not folders:
+            where = self._converter._format_source(self.assignment, ",".join(students) or "*")
+            raise GradebookError(f"nobody handed in {self.assignment!r}: no notebook matches {where}/*.ipynb")
+        self.tally = Tally(total=len(folders))
+        yield from self._grade(iter(folders), lambda *_: True, force=force)
+
+    def grade_arriving(self, students: Iterable[str | None], wanted: Wanted) -> Iterator[Graded]:
+        """Grade what is new or changed of `students`, and `wanted`; each as soon as it is written down.
+
+        None among them says that there is nobody now: while others are being graded, the next is asked for a little later.
+
+        Raises:
+            GradebookError, PoolError, WallError: see `grade`.
+        """
+        self.tally = Tally()
+        yield from self._grade(iter(students), wanted, force=False)
+
+    def _grade(self, students: Iterator[str | None], wanted: Wanted, *, force: bool) -> Iterator[Graded]:
         with chdir(self._root), self._alone():
             converter = self._converter
-            folders = self._folders(students)
-            self.tally.total = len(folders)
             package = self._package()
-            self._pool, digest = Pool(package, self._workers), package.digest()
+            digest = package.digest()
             late = LatePenalties(parent=converter)
             ledger = Ledger(converter.coursedir.db_url, converter.coursedir.course_id)
             sent: dict[str, Submission] = {}
             began = time.process_time()
             try:
-                for result in self._pool.grade(self._changed(package, digest, folders, sent, force=force)):
+                changed = self._changed(package, digest, students, sent, wanted, force=force)
+                for result in self._pool.grade(package, changed):
                     submission = sent.pop(result.student)
                     graded = self._write(package, digest, submission, result, ledger, late)
                     self.tally.graded.append(graded)
@@ -135,21 +171,41 @@ class ClassRun:
                 ledger.close()
 
     def _changed(
-        self, package: Package, digest: str, folders: Mapping[str, Path], sent: dict[str, Submission], *, force: bool
-    ) -> Iterator[Submission]:
+        self,
+        package: Package,
+        digest: str,
+        students: Iterator[str | None],
+        sent: dict[str, Submission],
+        wanted: Wanted,
+        *,
+        force: bool,
+    ) -> Iterator[Submission | None]:
         """The submissions that are to be graded, read one after the other."""
         coursedir, names = self._converter.coursedir, [sheet.name for sheet in package.sheets]
-        for student, folder in folders.items():
-            self._converter.notebooks = _matching(str(folder / "*.ipynb"))
+        for student in students:
+            if student is None:
+                yield None
+                continue
+            folder = self._source(student)
+            self._converter.notebooks = _matching(f"{escape(str(folder))}/*.ipynb")
             submission = _packed(folder, student, names, coursedir.ignore)
             if not force and self._is_done(student, folder, _mark(submission, digest)):
                 self.tally.unchanged += 1
+                continue
+            if not wanted(student, submission.digest(), self._graded_digest(student)):
                 continue
             if self._converter.pre_convert_hook:
                 self._converter.run_pre_convert_hook()
                 submission = _packed(folder, student, names, coursedir.ignore)
             sent[student] = submission
             yield submission
+
+    def _graded_digest(self, student: str) -> str:
+        """The digest of the submission that was graded, as its mark has it; empty where there is no mark."""
+        try:
+            return str(json.loads((self._destination(student) / MARK).read_text(encoding="utf-8")).get("submission", ""))
+        except (OSError, ValueError):
+            return ""
 
     def _is_done(self, student: str, folder: Path, mark: str) -> bool:
         """Whether the submission was graded as it is now. What nbgrader graded bears no mark: there its own rule holds."""
@@ -216,29 +272,17 @@ class ClassRun:
         rules = Grade(parent=converter).rules(converter.coursedir, self.assignment)
         traits = {step.__name__: step(parent=converter).trait_values(config=True) for step in (*BEFORE, *AFTER)}
         keep = converter.exclude_overwriting.get(self.assignment, [])
-        with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
-            try:
+        try:
+            with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
                 found = gradebook.find_assignment(self.assignment)
-            except MissingEntry:
-                raise GradebookError(
-                    f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
-                    "enters it there."
-                ) from None
-            return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
-
-    def _folders(self, students: Sequence[str]) -> dict[str, Path]:
-        """Student -> where the submission lies."""
-        found = {}
-        excluded = self._converter.coursedir.student_id_exclude.split(",")
-        for pattern in students or [self._converter.coursedir.student_id]:
-            for path in _matching(self._converter._format_source(self.assignment, pattern)):
-                parts = re.match(self._converter._format_source(re.escape(self.assignment), "(?P<id>.*)", escape=True), path)
-                if parts is not None and parts["id"] not in excluded and _matching(f"{path}/*.ipynb"):
-                    found[parts["id"]] = Path(path)
-        if not found:
-            where = self._converter._format_source(self.assignment, ",".join(students) or "*")
-            raise GradebookError(f"nobody handed in {self.assignment!r}: no notebook matches {where}/*.ipynb")
-        return dict(sorted(found.items()))
+                return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
+        except MissingEntry:
+            raise GradebookError(
+                f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
+                "enters it there."
+            ) from None
+        except StatementError as error:
+            raise GradebookError(f"the gradebook cannot be read: {str(error).splitlines()[0]}") from error
 
     def _source(self, student: str) -> Path:
         return Path(self._converter._format_source(self.assignment, student))
@@ -266,7 +310,9 @@ class ClassRun:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise GradebookError(f"another `autograder grade` is at work in {place}; wait for it, or stop it.") from None
+            raise GradebookError(
+                f"another `autograder grade` is at work in {place}, or a watch is; wait for it, or stop it."
+            ) from None
         finally:
             os.close(lock)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
 from contextlib import chdir
@@ -104,7 +105,8 @@ def _write(root: str, assignment: str, student: str) -> str:
         coursedir = converter.coursedir
         final = Path(converter._format_dest(assignment, student))
         folder = coursedir.feedback_directory
-        coursedir.feedback_directory = f"{folder}.{os.getpid()}"  # nbgrader's steps ask the course where the page is
+        # nbgrader's steps ask the course where the page is; they take a folder that they made once for one that is there.
+        coursedir.feedback_directory = f"{folder}.{os.getpid()}.{time.monotonic_ns()}"
         try:
             partial = Path(converter._format_dest(assignment, student))
             shutil.rmtree(partial, ignore_errors=True)

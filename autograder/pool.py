@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _AHEAD = 2
 """How many submissions wait beside those that are being graded, so that no worker waits for the driver."""
+_ASK_SECONDS = 0.5
+"""How soon a source that had nothing at the moment is asked again."""
 _START_SECONDS = 120.0
 """How long a fresh worker may take to give a sign of life."""
 
@@ -42,17 +44,19 @@ _GOES_ON = "What was graded is written down; run the same command again, and it 
 
 
 class Pool:
-    """Grades submissions of one package with the help of workers."""
+    """Grades submissions with the help of workers, which stay open from one round to the next, until `close`."""
 
-    def __init__(self, package: Package, workers: Workers) -> None:
-        self._package = package
-        self._digest = package.digest()
-        self._packed = packed(package)
+    def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._device = package.rules.device or ("cpu" if package.rules.manifest is None else package.rules.manifest.device)
+        self._package: Package | None = None
+        self._digest = ""
+        self._packed = b""
+        self._device = ""
         self._pending: dict[Future[bytes], _Job] = {}
         self._suspects: deque[_Job] = deque()
         self._executor: Executor | None = None
+        self._more = False
+        """Whether there is nothing to send out only for the moment."""
 
     def under_way(self) -> dict[str, float]:
         """Student -> seconds since the submission was sent out, longest first."""
@@ -60,18 +64,20 @@ class Pool:
         jobs = sorted([*self._pending.values()], key=lambda job: job.began)
         return {job.submission.student: now - job.began for job in jobs}
 
-    def grade(self, submissions: Iterable[Submission]) -> Iterator[GradedSubmission]:
-        """What comes of `submissions`, each as soon as it is there; they are read only as they are needed.
+    def grade(self, package: Package, submissions: Iterable[Submission | None]) -> Iterator[GradedSubmission]:
+        """What comes of `submissions`, each as soon as it is there; they are read only as they are needed. One round at a time.
+
+        None among them says that there is no other now: while some are being graded, the next is asked for a little later.
 
         Raises:
             PoolError: there are no workers (any more). What was not handed out by then was not graded.
             WallError: a worker's machine cannot wall student code in.
         """
-        self._executor = self._workers.open(self._device)
-        waiting = iter(submissions)
+        self._take(package)
+        waiting, ended = iter(submissions), False
         try:
             while self._send(waiting):
-                done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+                done, _ = wait(self._pending, _ASK_SECONDS if self._more else None, return_when=FIRST_COMPLETED)
                 lost = []
                 for future in done:
                     job = self._pending.pop(future)
@@ -91,17 +97,38 @@ class Pool:
                         yield GradedSubmission(student=job.submission.student, problem=_in_words(error))
                 if lost:
                     yield from self._recover(lost)
+            ended = True
         finally:
             self._pending.clear()
-            self._workers.close()
+            self._suspects.clear()
+            if not ended:  # its workers may still be busy with what nobody waits for
+                self._executor = None
 
-    def _send(self, waiting: Iterator[Submission]) -> bool:
+    def close(self) -> None:
+        """End the workers. Safe to call twice."""
+        self._executor = None
+        self._workers.close()
+
+    def _take(self, package: Package) -> None:
+        """Make ready for a round with `package`; workers that have it are not sent it again."""
+        digest, device = package.digest(), _device_of(package)
+        if digest != self._digest:
+            self._package, self._digest, self._packed = package, digest, packed(package)
+        if self._executor is None or device != self._device:
+            self._executor, self._device = self._workers.open(device), device
+
+    def _send(self, waiting: Iterator[Submission | None]) -> bool:
         """Send out what may be sent out now; whether there is anything to wait for."""
+        self._more = False
         while not self._suspects and len(self._pending) < self._workers.count + _AHEAD:
             if any(job.alone for job in self._pending.values()):
                 break
-            submission = next(waiting, None)
+            try:
+                submission = next(waiting)
+            except StopIteration:
+                break
             if submission is None:
+                self._more = True
                 break
             self._submit(_Job(submission=submission, data=packed(submission)))
         if self._suspects and not self._pending:
@@ -125,6 +152,7 @@ class Pool:
 
     def _recover(self, lost: list[_Job]) -> Iterator[GradedSubmission]:
         """Open fresh workers after some were lost; give up the submission that was alone with one."""
+        assert self._package is not None
         if self._workers.lost_together:
             wait(self._pending)
             broken = [future for future in self._pending if self._is_lost(future)]
@@ -144,6 +172,10 @@ class Pool:
             raise PoolError(
                 f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {_GOES_ON}"
             ) from error
+
+
+def _device_of(package: Package) -> str:
+    return package.rules.device or ("cpu" if package.rules.manifest is None else package.rules.manifest.device)
 
 
 def _in_words(error: BaseException) -> str:

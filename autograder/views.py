@@ -85,6 +85,11 @@ def print_json(data: Any, status: int) -> int:
     return status
 
 
+def print_json_line(data: Any) -> None:
+    """Print `data` for machines on a line of its own, at once: they read it while the command goes on."""
+    print(json.dumps(data), flush=True)
+
+
 def log_to_terminal(*, verbose: bool) -> None:
     """Show the log: warnings, or with `verbose` also what is done on the way."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[RichHandler(show_path=False)])

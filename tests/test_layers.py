@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots"),
+        *("documents", "plots", "allowance", "delivery"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
@@ -42,9 +42,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rehearsal", "forked", "bench_examiner", "bench_mutants"),
     ("grader", "warden", "variants"),
     ("submission",),
-    ("gradebook", "worker", "demo", "doctor", "equivalence", "repeats", "bench_class"),
+    ("gradebook", "worker", "demo", "doctor", "equivalence", "repeats", "bench_class", "bench_watch"),
     ("proofs", "pool"),
     ("release", "grading", "handback"),
+    ("watch",),
     ("views", "class_views"),
     ("class_commands",),
     ("cli", "zygote"),
@@ -60,7 +61,10 @@ BOTH_SIDES = frozenset(
     ]
 )
 FRAMEWORKS = {
-    "nbgrader": {"gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"},
+    "nbgrader": {
+        *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
+        *("delivery", "bench_watch"),
+    },
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views"},

@@ -57,13 +57,13 @@ class Workers(Executor):
         self.answer = answer
         self.opened = 0
         self.asked: Counter[str] = Counter()
-        self.has_package = False
-        self.waiting: list[tuple[Future[Any], tuple[Any, ...]]] = []
+        self.held = ""
+        self.packages: list[str] = []
         self.closed = False
 
     def open(self, device: str) -> Executor:
         self.opened += 1
-        self.has_package = False
+        self.held = ""
         return self
 
     def are_lost(self, error: BaseException) -> bool:
@@ -77,10 +77,12 @@ class Workers(Executor):
         if not arguments:  # the sign of life
             future.set_result(1)
             return future
-        _, given, submission = arguments
-        self.has_package = self.has_package or given is not None
+        digest, given, submission = arguments
+        if given is not None:
+            self.held = digest
+            self.packages.append(digest)
         student = unpacked(submission).student
-        if not self.has_package:
+        if self.held != digest:
             future.set_exception(PackageNeeded("digest"))
             return future
         self.asked[student] += 1
@@ -99,10 +101,36 @@ def graded(student: str) -> GradedSubmission:
 
 def test_each_submission_comes_back_once_and_the_package_goes_only_where_it_is_missing() -> None:
     workers = Workers(graded)
-    found = [one.student for one in Pool(package(), workers).grade(class_of(*"abcdefgh"))]
+    pool = Pool(workers)
+    found = [one.student for one in pool.grade(package(), class_of(*"abcdefgh"))]
     assert sorted(found) == list("abcdefgh")
-    assert (workers.opened, workers.closed) == (1, True)
+    assert (workers.opened, workers.closed) == (1, False)
     assert set(workers.asked.values()) == {1}
+    pool.close()
+    assert workers.closed
+
+
+def test_workers_stay_open_from_round_to_round_and_get_only_a_changed_package() -> None:
+    workers = Workers(graded)
+    pool = Pool(workers)
+    for given, told in ((package(), 1), (package(), 1), (package(sandbox=False), 2), (package(device="cuda"), 3)):
+        list(pool.grade(given, class_of("a")))
+        assert len(workers.packages) == told
+    assert workers.opened == 2, "another device needs other workers"
+
+
+def test_round_that_is_broken_off_leaves_nothing_to_the_next() -> None:
+    def answer(student: str) -> GradedSubmission:
+        if student == "wall":
+            raise WallError("no wall")
+        return graded(student)
+
+    workers = Workers(answer)
+    pool = Pool(workers)
+    with pytest.raises(WallError):
+        list(pool.grade(package(), class_of("wall", "b", "c")))
+    assert [one.student for one in pool.grade(package(), class_of("d"))] == ["d"]
+    assert workers.opened == 2, "the first ones may still be busy"
 
 
 def test_submission_that_kills_its_worker_twice_is_given_up_and_the_others_are_graded() -> None:
@@ -112,7 +140,7 @@ def test_submission_that_kills_its_worker_twice_is_given_up_and_the_others_are_g
         return graded(student)
 
     workers = Workers(answer)
-    found = {one.student: one for one in Pool(package(), workers).grade(class_of("a", "b", "killer", "c", "d"))}
+    found = {one.student: one for one in Pool(workers).grade(package(), class_of("a", "b", "killer", "c", "d"))}
     assert sorted(found) == ["a", "b", "c", "d", "killer"]
     (notebook,) = found["killer"].notebooks
     assert notebook.marks.points == {"test_f": None}
@@ -128,7 +156,7 @@ def test_worker_that_dies_once_costs_nobody_anything() -> None:
             raise BrokenProcessPool("killed")
         return graded(student)
 
-    found = list(Pool(package(), Workers(answer)).grade(class_of("a", "b", "c")))
+    found = list(Pool(Workers(answer)).grade(package(), class_of("a", "b", "c")))
     assert sorted(one.student for one in found) == ["a", "b", "c"]
     assert all(one == graded(one.student) for one in found)
 
@@ -139,7 +167,7 @@ def test_error_of_one_submission_is_its_problem_alone() -> None:
             raise ZeroDivisionError("ours")
         return graded(student)
 
-    found = {one.student: one.problem for one in Pool(package(), Workers(answer)).grade(class_of("a", "b"))}
+    found = {one.student: one.problem for one in Pool(Workers(answer)).grade(package(), class_of("a", "b"))}
     assert found == {"a": "", "b": "grading failed with ZeroDivisionError: ours"}
 
 
@@ -148,7 +176,7 @@ def test_missing_wall_ends_the_run() -> None:
         raise WallError("no wall")
 
     with pytest.raises(WallError, match="no wall"):
-        list(Pool(package(), Workers(answer)).grade(class_of("a", "b")))
+        list(Pool(Workers(answer)).grade(package(), class_of("a", "b")))
 
 
 def test_workers_that_die_before_they_begin_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +188,7 @@ def test_workers_that_die_before_they_begin_end_the_run(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(pool, "_START_SECONDS", 1.0)
     with pytest.raises(PoolError, match="a fresh worker died"):
-        list(Pool(package(), Dead(graded)).grade(class_of("a")))
+        list(Pool(Dead(graded)).grade(package(), class_of("a")))
 
 
 def test_submissions_are_read_only_as_they_are_needed() -> None:
@@ -171,10 +199,32 @@ def test_submissions_are_read_only_as_they_are_needed() -> None:
             read.append(one.student)
             yield one
 
-    results = Pool(package(), Workers(graded)).grade(reading())
+    results = Pool(Workers(graded)).grade(package(), reading())
     next(results)
     assert len(read) <= 5
     assert len(list(results)) == 11
+
+
+def test_source_with_nothing_at_the_moment_is_asked_again_while_others_are_graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_ASK_SECONDS", 0.01)
+    slow: Future[Any] = Future()
+    asked = []
+
+    class Slow(Workers):
+        def submit(self, function: Any, /, *arguments: Any, **_: Any) -> Future[Any]:
+            return slow if unpacked(arguments[2]).student == "slow" else super().submit(function, *arguments)
+
+    def source() -> Any:
+        yield from class_of("slow")
+        for _ in range(3):
+            asked.append(1)
+            yield None
+        yield from class_of("late")
+        slow.set_result(packed(graded("slow")))
+
+    found = [one.student for one in Pool(Slow(graded)).grade(package(), source())]
+    assert sorted(found) == ["late", "slow"]
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(
