@@ -89,7 +89,7 @@ def _run_line(run: Run | None, entries: Sequence[Entry]) -> str:
 
 def _entries_table(entries: Sequence[Entry]) -> Table:
     table = _table("")
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.student):
         rows = [_cells(difference) for difference in entry.differences]
         if entry.problem:
             rows = [(Text(""), _NOTHING, _NOTHING, Text(entry.problem, style="red"))]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from nbgrader.api import (
@@ -28,7 +29,7 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from nbgrader.preprocessors import AssignLatePenalties
-from sqlalchemy import event
+from sqlalchemy import bindparam, event, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -79,10 +80,17 @@ def save_nothing(notebook: SubmittedNotebook) -> None:
 
 
 def scores_of(gradebook: Gradebook, assignment: str, student: str) -> tuple[Score, ...]:
-    """What the gradebook holds for each graded cell of one submission; nothing where it knows of none. Read as columns: objects
-    would take longer than all else that is written for the submission."""
-    query = gradebook.db.query(Notebook.name, BaseCell.name, Grade.auto_score, Grade.manual_score, Grade.extra_credit)
-    rows = (
+    """What the gradebook holds for each graded cell of one submission; nothing where it knows of none."""
+    names = ("notebook", "grade_id", "auto_score", "manual_score", "extra_credit")
+    rows = gradebook.db.execute(_scores_query(), {"assignment": assignment, "student": student})
+    return tuple(Score(student=student, **dict(zip(names, row, strict=True))) for row in rows)
+
+
+@cache
+def _scores_query() -> Any:
+    """Columns, not objects, and put together once: either would take longer than what it reads."""
+    query = select(Notebook.name, BaseCell.name, Grade.auto_score, Grade.manual_score, Grade.extra_credit)
+    return (
         query.select_from(Grade)
         .join(BaseCell, BaseCell.id == Grade.cell_id)
         .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
@@ -90,10 +98,8 @@ def scores_of(gradebook: Gradebook, assignment: str, student: str) -> tuple[Scor
         .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
         .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
         .join(Student, Student.id == SubmittedAssignment.student_id)
-        .filter(Assignment.name == assignment, Student.id == student)
+        .where(Assignment.name == bindparam("assignment"), Student.id == bindparam("student"))
     )
-    names = ("notebook", "grade_id", "auto_score", "manual_score", "extra_credit")
-    return tuple(Score(student=student, **dict(zip(names, row, strict=True))) for row in rows)
 
 
 def read_scores(db_url: str, course_id: str, assignment: str, student: str) -> tuple[Score, ...]:

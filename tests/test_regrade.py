@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder import bookkeeping, cli, folders, history
+from autograder import bookkeeping, cli, folders, history, partial, scores
 from autograder.bookkeeping import Graded
 from autograder.errors import GradebookError
 from autograder.folders import read_mark
@@ -88,6 +88,16 @@ class Before:
         shutil.copytree(self.folder, folder, symlinks=True)
         return make.Course(folder)
 
+    def broken(self) -> Before:
+        """The same with a grader that fails at every cell."""
+        found = {}
+        for student, result in self.results.items():
+            (notebook,) = result.notebooks
+            failed = tuple(replace(cell, verdict=Verdict.INTERNAL, points=None) for cell in notebook.report.cells)
+            report, marks = replace(notebook.report, cells=failed), Marks(points=dict.fromkeys(notebook.marks.points))
+            found[student] = replace(result, notebooks=(replace(notebook, report=report, marks=marks),))
+        return replace(self, results=found)
+
     def grade(self, course: make.Course, students: Sequence[str] = (), **asked: Any) -> dict[str, Graded]:
         run = ClassRun(course.root, "ps1", Replay(self.results))
         list(run.grade(students, **{"force": True, **asked}))
@@ -104,9 +114,9 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Before:
     assert first.returncode == 0, first.stderr
     assert {row["student"]: row["points"] for row in json.loads(first.stdout)["graded"]} == {"ada": 5, "ben": 2, "cleo": 2}
     nbformat.write(source(MENDED, SHARP), course.root / "source" / "ps1" / "ps1.ipynb")
-    again = course.nbgrader("generate_assignment", "ps1", "--force")
-    assert again.returncode == 0, again.stderr
-    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:  # as a release does, which takes seconds
+        for cell in gradebook.find_notebook("ps1", "ps1").source_cells:
+            cell.source = cell.source.replace(TOO_STRICT, MENDED).replace(LAX, SHARP)
         gradebook.find_grade("test_double", "ps1", "ps1", "cleo").manual_score = 2.5
         gradebook.find_grade("why", "ps1", "ps1", "ada").manual_score = 4
         gradebook.db.commit()
@@ -155,10 +165,17 @@ def snapshot(course: make.Course) -> tuple[Any, ...]:
     return rows(course), {name: content for name, content in everything.items() if ".db-" not in name}
 
 
+def need_gpu(course: make.Course) -> None:
+    manifest = course.root / "assignments" / "ps1" / "assignment.toml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('title = "Doubling"\ntrack = "ml"\nweek = 1\ndue = "soon"\npoints = 10\ndevice = "cuda"\n')
+
+
 def test_dry_run_shows_what_would_change_and_writes_nothing(before: Before, tmp_path: Path) -> None:
     course = before.copy(tmp_path / "course")
+    need_gpu(course)  # which --device makes up for
     untouched = snapshot(course)
-    done = course.autograder("grade", "ps1", "--dry-run", "--workers", "2", "--json")
+    done = course.autograder("grade", "ps1", "--dry-run", "--device", "cpu", "--workers", "2", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     shown = {(c["student"], c["cell"], c["old"]["points"], c["new"]["points"], c["by_hand"], c["kept"]) for c in found["changes"]}
@@ -166,7 +183,6 @@ def test_dry_run_shows_what_would_change_and_writes_nothing(before: Before, tmp_
     assert found["dry_run"]
     assert found["again"] == {"unchanged": 1, "up": 1, "down": 1, "otherwise": 0, "points": 1.0, "kept_cells": 0}
     assert snapshot(course) == untouched
-    course.root.joinpath("gradebook.db").chmod(0o600)
     assert changes(before.grade(course)) == WHOLE, "and it comes so"
 
 
@@ -278,12 +294,7 @@ def test_cells_are_chosen_only_of_what_was_graded_and_is_the_same(before: Before
 
 def test_what_the_grader_failed_at_is_tried_again_by_the_next_run(before: Before, tmp_path: Path) -> None:
     course = before.copy(tmp_path / "course")
-    ben = before.results["ben"]
-    (notebook,) = ben.notebooks
-    failed = tuple(replace(cell, verdict=Verdict.INTERNAL, points=None) for cell in notebook.report.cells)
-    report, marks = replace(notebook.report, cells=failed), Marks(points=dict.fromkeys(notebook.marks.points))
-    broken = replace(before, results={"ben": replace(ben, notebooks=(replace(notebook, report=report, marks=marks),))})
-    broken.grade(course, ["ben"])
+    before.broken().grade(course, ["ben"])
     assert changes(before.grade(course, ["ben"], force=False)) == {
         ("ben", "test_double", None, 3, None, False),
         ("ben", "test_triple", None, 2, None, False),
@@ -323,8 +334,8 @@ def half_moved(partial: Path, final: Path, *, there: bool) -> None:
 
 MOMENTS = {
     "folder written": (bookkeeping, "write_folder", dies_after(folders.write_folder)),
-    "cells written": (bookkeeping, "write_merged", dies_after(bookkeeping.write_merged)),
-    "gradebook written": (bookkeeping.Ledger, "record", dies_after(bookkeeping.Ledger.record)),
+    "cells written": (bookkeeping, "write_merged", dies_after(partial.write_merged)),
+    "gradebook written": (scores.Ledger, "record", dies_after(scores.Ledger.record)),
     "half moved": (bookkeeping, "put_in_place", half_moved),
     "moved": (bookkeeping, "put_in_place", dies_after(folders.put_in_place)),
     "before the line": (History, "add", no_line),
@@ -361,6 +372,24 @@ def test_killed_run_leaves_truth_and_each_change_is_told_once(
     assert len(History(past.path).entries) == len(past.entries), "what was lost was written since"
 
 
+@pytest.mark.parametrize("cells", [[], ["test_double"]], ids=["whole", "cells"])
+def test_gradebook_that_is_further_than_the_folder_is_brought_back(
+    before: Before, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: list[str]
+) -> None:
+    """The run that was killed graded what was graded already, so nothing else says that it has to be done again."""
+    course = before.copy(tmp_path / "course")
+    before.grade(course)
+    settled = rows(course)
+    with monkeypatch.context() as patch:
+        patch.setattr(*MOMENTS["gradebook written"])
+        with pytest.raises(Killed):
+            before.broken().grade(course, ["ben"])
+    assert rows(course) != settled
+    assert list(before.grade(course, force=False, cells=cells)) == ["ben"]
+    assert rows(course) == settled
+    assert before.grade(course, force=False) == {}
+
+
 def without_notes(files: dict[str, Any]) -> dict[str, Any]:
     """`files` without the notes on when a cell was graded again."""
     for _, content in files.values():
@@ -376,7 +405,7 @@ def test_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
     past.begin(run)
     past.add(Entry(run=run.id, student="ada", points=1.0))
     whole = path.read_bytes()
-    for length in range(len(whole)):
+    for length in range(0, len(whole), 23):
         path.write_bytes(whole[:length])
         entry = Entry(run=run.id, student="ben", points=2.0)
         History(path).add(entry)
@@ -390,29 +419,24 @@ def test_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
 def test_chosen_cell_that_is_new_comes_to_its_place() -> None:
     old = make.notebook(make.text("begin"), make.exercise("f", "1"), make.graded("test_f", "2"), make.text("mine"))
     new = make.notebook(make.graded("first", "0"), make.exercise("f", "9"), make.graded("test_f", "2"), make.graded("more", "3"))
-    from autograder.partial import _with_cells
-
-    found = _with_cells(old, new, ["first", "more"])
+    found = partial._with_cells(old, new, ["first", "more"])
     assert [cell.source for cell in found.cells] == ["0", "begin", "1", "2", "3", "mine"]
 
 
-MANIFEST = 'title = "Doubling"\ntrack = "ml"\nweek = 1\ndue = "soon"\npoints = 10\ndevice = "cuda"\n'
-
-
-def test_device_that_is_not_there_is_told_and_another_can_be_chosen(before: Before, tmp_path: Path) -> None:
+def test_device_that_is_not_there_is_told(
+    before: Before, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     course = before.copy(tmp_path / "course")
-    manifest = course.root / "assignments" / "ps1" / "assignment.toml"
-    manifest.parent.mkdir(parents=True)
-    manifest.write_text(MANIFEST)
-    untouched = tree(course)
-    command = ["autograder", "grade", "ps1", "--student", "ben", "--json"]
-    none = make.run(command, course.root, environment={"CUDA_VISIBLE_DEVICES": ""})
-    assert none.returncode == cli.FAILED
-    assert "ps1 is to be graded on cuda, but this machine shows no GPU" in json.loads(none.stdout)["error"]
-    assert tree(course) == untouched
-    chosen = make.run([*command, "--device", "cpu"], course.root, environment={"CUDA_VISIBLE_DEVICES": ""})
-    assert chosen.returncode == 0, chosen.stderr
-    assert [row["points"] for row in json.loads(chosen.stdout)["graded"]] == [5]
+    untouched = snapshot(course)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    asked = ["grade", "ps1", "--force", "--json", "--course", str(course.root)]
+    assert cli.run([*asked, "--device", "cuda"]) == cli.FAILED
+    assert json.loads(capsys.readouterr().out)["error"].startswith("--device cuda, but this machine shows no GPU")
+    need_gpu(course)
+    assert cli.run(asked) == cli.FAILED
+    assert "ps1 is to be graded on cuda, but this machine shows no GPU" in json.loads(capsys.readouterr().out)["error"]
+    shutil.rmtree(course.root / "assignments")
+    assert snapshot(course) == untouched
 
 
 @pytest.mark.parametrize("device", ["", "cpu", "cuda"])
