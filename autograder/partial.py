@@ -23,13 +23,15 @@ from typing import Any
 
 import nbformat
 
-from autograder.cells import grade_id_of
+from autograder.cells import Kind, grade_id_of, kind_of
 from autograder.errors import AutograderError, GradebookError
 from autograder.folders import Mark, emptied, is_torn, read_mark, write_files
 from autograder.history import Entry, Run
 from autograder.package import GradedNotebook, GradedSubmission, Marks, Package, Submission
 from autograder.report import Incident, Report, read_report, report_path
 from autograder.verdict import Verdict
+
+_HANDED_IN_AGAIN = "handed in again since it was graded, so no single cell of it can be graded again; grade it without --cells"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def why_not(folder: Path, submission: Submission) -> str:
         return "not graded yet, so no single cell of it can be graded again; grade it without --cells"
     mark = read_mark(folder)
     if mark is not None and mark.submission != submission.digest():
-        return "handed in again since it was graded, so no single cell of it can be graded again; grade it without --cells"
+        return _HANDED_IN_AGAIN
     return ""
 
 
@@ -90,6 +92,8 @@ def merged(folder: Path, result: GradedSubmission, chosen: Collection[str], run:
                 f"{notebook.name}.ipynb in {folder} cannot be read: {error}; grade it without --cells"
             ) from None
         now = nbformat.reads(notebook.content.decode(), as_version=4)
+        if read_mark(folder) is None and _answers(before) != _answers(now):  # no digest says what nbgrader's command graded
+            raise AutograderError(_HANDED_IN_AGAIN)
         names = [cell.grade_id for cell in notebook.report.cells if cell.grade_id in chosen]
         content, cells = _with_cells(before, now, names), _with_reports(report, notebook.report, names, run)
         agrees = agrees and _sources(content) == _sources(now) and _judged(cells) == _judged(notebook.report)
@@ -162,6 +166,11 @@ def _with_reports(before: Report, now: Report, names: Sequence[str], run: Run) -
     earlier = tuple(found for found in before.incidents if (found.where, found.what) not in {(a.where, a.what) for a in again})
     added = [cell for name, cell in new.items() if name not in there]
     return replace(before, cells=(*kept, *added), incidents=(*earlier, *again))
+
+
+def _answers(nb: nbformat.NotebookNode) -> dict[str | None, str]:
+    """Grade id -> what the student wrote there."""
+    return {grade_id_of(cell): cell.source for cell in nb.cells if kind_of(cell) in (Kind.EXERCISE, Kind.ANSWER)}
 
 
 def _sources(nb: nbformat.NotebookNode) -> list[tuple[str, str, Any]]:

@@ -23,6 +23,7 @@ from autograder.grading import ClassRun, past_gradings
 from autograder.handback import write_feedback
 from autograder.history import Entry, History, Run
 from autograder.package import GradedSubmission, Marks, Package, packed, unpacked
+from autograder.packing import MARK
 from autograder.report import read_report
 from autograder.submission import Workplace
 from autograder.verdict import Verdict
@@ -283,13 +284,20 @@ def test_cells_are_chosen_only_of_what_was_graded_and_is_the_same(before: Before
     path = course.root / "submitted" / "ben" / "ps1" / "ps1.ipynb"
     course.submit("dora", "ps1", path.read_bytes())
     path.write_bytes(path.read_bytes().replace(b"2.0 * x", b"2 * x"))
+    for student in ("ada", "cleo"):  # as nbgrader's own command leaves it
+        (course.autograded(student, "ps1").parent / MARK).unlink()
+    nb = course.autograded("cleo", "ps1")
+    nb.chmod(0o600)
+    nb.write_text(nb.read_text().replace("abs(3 * x)", "0"))
     untouched = tree(course)
-    graded = before.grade(course, ["dora", "ben"], cells=["test_double"])
+    graded = before.grade(course, ["dora", "ben", "cleo"], cells=["test_double"])
     assert {student: one.problem.split(",")[0] for student, one in graded.items()} == {
         "ben": "handed in again since it was graded",
+        "cleo": "handed in again since it was graded",
         "dora": "not graded yet",
     }
     assert tree(course) == untouched
+    assert not before.grade(course, ["ada"], cells=["test_double"])["ada"].problem
 
 
 def test_what_the_grader_failed_at_is_tried_again_by_the_next_run(before: Before, tmp_path: Path) -> None:
