@@ -28,7 +28,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeFetchFeedback, ExchangeReleaseAssignment, ExchangeSubmit
 from nbgrader.utils import notebook_hash
 
-from autograder.bench_examiner import small_notebook
+from autograder.bench_notebooks import small_notebook
 from autograder.counted import count
 from autograder.errors import AutograderError
 

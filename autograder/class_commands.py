@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 from autograder.errors import PoolError
+from autograder.manifest import DEVICES
 from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line
 
 Command = Callable[[str, Any, str], argparse.ArgumentParser]
@@ -21,13 +22,28 @@ Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
 
 def add_commands_for_classes(command: Command) -> None:
-    """Add `grade`, `feedback` and `watch`."""
+    """Add `grade`, `history`, `feedback` and `watch`."""
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
-    sub.add_argument("--workers", type=positive, metavar="N", help="submissions at a time (default: one for each core)")
+    sub.add_argument("--workers", type=positive, metavar="N", help="submissions at a time (default: one for each core, or GPU)")
     sub.add_argument("--scheduler", metavar="URL", help="grade on the Dask cluster of this scheduler (tcp://...), not here")
+    sub.add_argument("--device", choices=DEVICES, help="what to grade on (default: what the manifest says)")
     sub.add_argument("--force", action="store_true", help="grade again what is unchanged too; scores given by hand stay")
+    sub.add_argument(
+        "--cells",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="PATTERN",
+        help="only these graded cells may change, such as test_mean or 'test_*'; all others stay as they were",
+    )
+    sub.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
+    sub.add_argument("--why", default="", metavar="TEXT", help="the reason, for the history")
+
+    sub = command("history", _history, "Say who graded an assignment when and why, and what it changed for whom.")
+    sub.add_argument("assignment", metavar="ID", help="the assignment")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
 
     sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
@@ -61,22 +77,38 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
     workers = _workers(options)  # before the imports: both take seconds
     from autograder.class_views import ClassView, as_json, class_table
     from autograder.grading import ClassRun
+    from autograder.history_views import changes_as_json, changes_views
     from autograder.pool import Pool
 
     with closing(Pool(workers)) as pool:
-        run = ClassRun(options.course, options.assignment, pool)
+        run = ClassRun(options.course, options.assignment, pool, device=options.device or "")
+        if options.scheduler is None and run.device == "cuda":
+            workers.count = _gpu_slots(options)
         with screen.live(ClassView(run)):
-            for _ in run.grade(options.student, force=options.force):
+            asked = {"force": options.force, "cells": options.cells, "why": options.why, "dry_run": options.dry_run}
+            for _ in run.grade(options.student, **asked):
                 pass
     seconds = time.monotonic() - began
     status = ATTENTION if any(graded.attention for graded in run.tally.graded) else OK
     if options.json:
-        return print_json(as_json(run, seconds), status)
+        return print_json(as_json(run, seconds) | changes_as_json(run.tally.graded, dry_run=options.dry_run), status)
     if run.tally.graded:
         screen.show(class_table(run, seconds))
+        screen.show(*changes_views(run.tally.graded, dry_run=options.dry_run))
     else:
         screen.say(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
     return status
+
+
+def _history(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.grading import past_gradings
+    from autograder.history_views import history_as_json, history_views
+
+    history = past_gradings(options.course, options.assignment)
+    if options.json:
+        return print_json(history_as_json(history, options.student), OK)
+    screen.show(*history_views(history, options.assignment, options.student))
+    return OK
 
 
 def _workers(options: argparse.Namespace) -> Any:
@@ -89,6 +121,24 @@ def _workers(options: argparse.Namespace) -> Any:
     except ModuleNotFoundError as error:
         raise PoolError(f"{error}: --scheduler needs Dask. `pip install autograder[dask]` brings it.") from error
     return DaskWorkers(options.scheduler)
+
+
+def _gpu_slots(options: argparse.Namespace) -> int:
+    """How many submissions may be under way on this machine's GPUs: each has one to itself, so more would only wait.
+
+    Raises:
+        PoolError: it has none.
+    """
+    from autograder.gpu import find_gpus
+
+    cards = len(find_gpus())
+    if not cards:
+        asked = "--device cuda" if options.device else f"{options.assignment} is to be graded on cuda"
+        raise PoolError(
+            f"{asked}, but this machine shows no GPU (no /dev/nvidia0, or CUDA_VISIBLE_DEVICES leaves none). Nothing was graded. "
+            "`nvidia-smi` says whether its driver works; --scheduler grades on machines that have one, --device cpu without."
+        )
+    return options.workers or cards
 
 
 def _feedback(options: argparse.Namespace, screen: Screen) -> int:

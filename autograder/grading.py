@@ -5,6 +5,7 @@ Runs: trusted side; this is the driver.
     submitted/ --pack_submission--> Pool --workers--> GradedSubmission --> folder under another name
                                                                        --> gradebook, one transaction
                                                                        --> autograded/, moved into place with its mark
+                                                                       --> history, one line
 Whatever is interrupted wherever, running again continues: a submission counts as done when its folder is in place, and what
 is written into the gradebook before that is written again, the same.
 """
@@ -12,72 +13,37 @@ is written into the gradebook before that is written again, the same.
 from __future__ import annotations
 
 import fcntl
-import json
-import logging
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry, StatementError
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
 
-from autograder.errors import GradebookError, MissingInGradebook, NoTime
+from autograder.bookkeeping import Bookkeeper, Graded
+from autograder.errors import GradebookError, NoTime
+from autograder.folders import Mark, Places, is_torn, read_mark
 from autograder.gradebook import AUTOGRADE_STEPS, SANITIZE_STEPS, Grade, SubmissionExporter
-from autograder.package import GradedSubmission, Package, Submission
-from autograder.packing import MARK, pack_assignment, pack_submission
+from autograder.history import History, Run, history_of
+from autograder.package import Package, Submission
+from autograder.packing import pack_assignment, pack_submission
+from autograder.partial import chosen_cells
 from autograder.pool import Pool
-from autograder.report import Report, report_path
-from autograder.scores import LatePenalties, Ledger
 from autograder.submission import AFTER, BEFORE
-from autograder.verdict import Verdict
 
-log = logging.getLogger(__name__)
-
-_UNDONE = "{}\n"
-"""The mark of a submission that the grader failed at: the next run tries it again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graded:
-    """One submission, written down."""
-
-    student: str
-    reports: tuple[Report, ...] = ()
-    problem: str = ""
-    """Why nothing of it was graded."""
-    seconds: float = 0.0
-
-    @property
-    def points(self) -> float:
-        """The automatic points earned."""
-        return sum(report.score for report in self.reports)
-
-    @property
-    def verdicts(self) -> dict[Verdict, int]:
-        """How many cells ended how."""
-        found = [cell.verdict for report in self.reports for cell in report.cells]
-        return {verdict: found.count(verdict) for verdict in Verdict if verdict in found}
-
-    @property
-    def attention(self) -> str:
-        """Why staff must look at it before anything else; empty where they need not."""
-        unreadable = [report.unreadable.split(". ")[0] for report in self.reports if report.unreadable]
-        ours = ["the grader failed at some cells, see the report"] if Verdict.INTERNAL in self.verdicts else []
-        return "; ".join([*([self.problem] if self.problem else []), *unreadable, *ours])
+__all__ = ["ClassRun", "Graded", "Tally", "past_gradings"]
 
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What is known of a run while it goes on, or of the last one."""
+    """What is known of a run while it goes on."""
 
     total: int = 0
     """Submissions there are."""
@@ -96,8 +62,8 @@ whether to grade it now."""
 class ClassRun:
     """Grades one assignment of the course in the folder `root`, as often as it is told to."""
 
-    def __init__(self, root: Path, assignment: str, pool: Pool) -> None:
-        """`pool` is closed by whoever made it.
+    def __init__(self, root: Path, assignment: str, pool: Pool, *, device: str = "") -> None:
+        """`pool` is closed by whoever made it; `device` is the one to grade on, whatever manifest and configuration say.
 
         Raises:
             GradebookError: the course is not set up for this grader.
@@ -106,8 +72,17 @@ class ClassRun:
         self.tally = Tally()
         self._root = root.resolve()
         self._pool = pool
+        self._device = device
         with chdir(self._root):
-            self._converter = _converter(assignment)
+            self._converter = _converter(assignment, device)
+            self._places = Places(self._converter, assignment)
+
+    @property
+    def device(self) -> str:
+        """What submissions are graded on: `cpu` or `cuda`."""
+        with chdir(self._root):
+            rules = Grade(parent=self._converter).rules(self._converter.coursedir, self.assignment)
+        return rules.device_in_use
 
     def under_way(self) -> dict[str, float]:
         """Student -> seconds since the submission was sent out, longest first."""
@@ -124,11 +99,22 @@ class ClassRun:
                     found[parts["id"]] = Path(path)
         return dict(sorted(found.items()))
 
-    def grade(self, students: Sequence[str] = (), *, force: bool = False) -> Iterator[Graded]:
+    def grade(
+        self,
+        students: Sequence[str] = (),
+        *,
+        force: bool = False,
+        cells: Sequence[str] = (),
+        why: str = "",
+        dry_run: bool = False,
+    ) -> Iterator[Graded]:
         """Grade what is new or changed, or all with `force`, of all `students` or these; each as soon as it is written down.
 
+        With `cells`, patterns of grade ids, only these cells change, of submissions that were graded before. `why` goes into the
+        history. With `dry_run` nothing is written: what comes is what would be.
+
         Raises:
-            GradebookError: the gradebook cannot be used or lacks the assignment, or nobody handed in.
+            GradebookError: the gradebook cannot be used or lacks the assignment or such cells, or nobody handed in.
             PoolError: there are no workers.
             WallError: student code cannot be walled in.
         """
@@ -137,7 +123,8 @@ class ClassRun:
             where = self._converter._format_source(self.assignment, ",".join(students) or "*")
             raise GradebookError(f"nobody handed in {self.assignment!r}: no notebook matches {where}/*.ipynb")
         self.tally = Tally(total=len(folders))
-        yield from self._grade(iter(folders), lambda *_: True, force=force)
+        asked = {"students": list(students), "force": force, "cells": list(cells), "device": self._device}
+        yield from self._grade(iter(folders), lambda *_: True, asked, why=why, dry_run=dry_run)
 
     def grade_arriving(self, students: Iterable[str | None], wanted: Wanted) -> Iterator[Graded]:
         """Grade what is new or changed of `students`, and `wanted`; each as soon as it is written down.
@@ -148,27 +135,28 @@ class ClassRun:
             GradebookError, PoolError, WallError: see `grade`.
         """
         self.tally = Tally()
-        yield from self._grade(iter(students), wanted, force=False)
+        yield from self._grade(iter(students), wanted, {"arriving": True}, why="", dry_run=False)
 
-    def _grade(self, students: Iterator[str | None], wanted: Wanted, *, force: bool) -> Iterator[Graded]:
+    def _grade(
+        self, students: Iterator[str | None], wanted: Wanted, asked: dict[str, Any], *, why: str, dry_run: bool
+    ) -> Iterator[Graded]:
         with chdir(self._root), self._alone():
-            converter = self._converter
             package = self._package()
-            digest = package.digest()
-            late = LatePenalties(parent=converter)
-            ledger = Ledger(converter.coursedir.db_url, converter.coursedir.course_id)
+            digest, chosen = package.digest(), chosen_cells(package, asked.get("cells", ()))
+            run = Run(assignment=self.assignment, package=digest, why=why, options=asked)
             sent: dict[str, Submission] = {}
             began = time.process_time()
+            history = _history(self._converter, self.assignment)
+            books = Bookkeeper(self._converter, package, run, history, chosen=chosen, dry_run=dry_run)
             try:
-                changed = self._changed(package, digest, students, sent, wanted, force=force)
+                changed = self._changed(package, digest, students, sent, wanted, books, force=bool(asked.get("force")))
                 for result in self._pool.grade(package, changed):
-                    submission = sent.pop(result.student)
-                    graded = self._write(package, digest, submission, result, ledger, late)
+                    graded = books.write(sent.pop(result.student), result)
                     self.tally.graded.append(graded)
                     self.tally.driver_cpu_seconds = time.process_time() - began
                     yield graded
             finally:
-                ledger.close()
+                books.close()
 
     def _changed(
         self,
@@ -177,6 +165,7 @@ class ClassRun:
         students: Iterator[str | None],
         sent: dict[str, Submission],
         wanted: Wanted,
+        books: Bookkeeper,
         *,
         force: bool,
     ) -> Iterator[Submission | None]:
@@ -186,119 +175,52 @@ class ClassRun:
             if student is None:
                 yield None
                 continue
-            folder = self._source(student)
+            folder, mark = self._places.source(student), books.look_up(student)
             self._converter.notebooks = _matching(f"{escape(str(folder))}/*.ipynb")
             submission = _packed(folder, student, names, coursedir.ignore)
-            if not force and self._is_done(student, folder, _mark(submission, digest)):
+            if not force and self._is_done(student, folder, mark, submission, digest):
                 self.tally.unchanged += 1
                 continue
-            if not wanted(student, submission.digest(), self._graded_digest(student)):
+            if not wanted(student, submission.digest(), "" if mark is None else mark.submission):
                 continue
-            if self._converter.pre_convert_hook:
+            if self._converter.pre_convert_hook and not books.dry_run:
                 self._converter.run_pre_convert_hook()
                 submission = _packed(folder, student, names, coursedir.ignore)
+            problem = books.why_not(submission)
+            if problem:
+                self.tally.graded.append(Graded(student=student, problem=problem))
+                continue
             sent[student] = submission
             yield submission
 
-    def _graded_digest(self, student: str) -> str:
-        """The digest of the submission that was graded, as its mark has it; empty where there is no mark."""
-        try:
-            return str(json.loads((self._destination(student) / MARK).read_text(encoding="utf-8")).get("submission", ""))
-        except (OSError, ValueError):
-            return ""
-
-    def _is_done(self, student: str, folder: Path, mark: str) -> bool:
+    def _is_done(self, student: str, folder: Path, mark: Mark | None, submission: Submission, digest: str) -> bool:
         """Whether the submission was graded as it is now. What nbgrader graded bears no mark: there its own rule holds."""
-        done = self._destination(student)
-        if not done.exists():
+        done = self._places.graded(student)
+        if not done.exists() or is_torn(done):
             return False
-        try:
-            return (done / MARK).read_text(encoding="utf-8") == mark
-        except OSError:
-            with suppress(NoTime):  # no time at all: grading it says so
-                new, old = self._timestamp(folder), self._timestamp(done)
-                return new is None or old is None or new <= old
-            return False
-
-    def _write(
-        self,
-        package: Package,
-        digest: str,
-        submission: Submission,
-        result: GradedSubmission,
-        ledger: Ledger,
-        late: LatePenalties,
-    ) -> Graded:
-        student, reports = result.student, tuple(notebook.report for notebook in result.notebooks)
-        problem = result.problem if result.problem or reports else "no notebook of the assignment was handed in"
-        final = self._destination(student)
-        try:
-            timestamp = self._timestamp(self._source(student))
-            if not problem:
-                _write_folder(
-                    _beside(final, "partial"), package, submission, result, self._permissions, _mark(submission, digest)
-                )
-            problem = self._record(ledger, student, timestamp, result, late, problem)
-        except NoTime as error:
-            problem = str(error)
-            if self._converter.create_student:
-                ledger.enter_student(student)
-        _put_in_place(_beside(final, "partial"), final, there=not problem)
-        if not problem and self._converter.coursedir.groupshared:
-            self._converter.set_permissions(self.assignment, student)
-        self._converter.run_post_convert_hook()
-        graded = Graded(student=student, reports=() if problem else reports, problem=problem, seconds=result.seconds)
-        if graded.attention:
-            log.info("%s, %s: %s", student, self.assignment, graded.attention)
-        return graded
-
-    def _record(
-        self, ledger: Ledger, student: str, timestamp: Any, result: GradedSubmission, late: LatePenalties, problem: str
-    ) -> str:
-        """Write `result` into the gradebook, or that there is none; why there is none."""
-        marks = {} if problem else {notebook.name: notebook.marks for notebook in result.notebooks}
-        create = self._converter.create_student
-        record = partial(ledger.record, self.assignment, student, timestamp=timestamp, late=late, create_student=create)
-        try:
-            record(marks=marks)
-        except MissingInGradebook as error:
-            with suppress(MissingInGradebook):
-                record(marks={})
-            return str(error)
-        return problem
+        if mark is not None:
+            return mark.is_of(submission, digest)
+        with suppress(NoTime):  # no time at all: grading it says so
+            new, old = self._places.timestamp(folder), self._places.timestamp(done)
+            return new is None or old is None or new <= old
+        return False
 
     def _package(self) -> Package:
         converter = self._converter
         rules = Grade(parent=converter).rules(converter.coursedir, self.assignment)
+        if rules.device == replace(rules, device="").device_in_use:
+            rules = replace(rules, device="")  # said twice: nothing about a grade depends on that
         traits = {step.__name__: step(parent=converter).trait_values(config=True) for step in (*BEFORE, *AFTER)}
         keep = converter.exclude_overwriting.get(self.assignment, [])
-        try:
-            with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+        with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
+            try:
                 found = gradebook.find_assignment(self.assignment)
-                return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
-        except MissingEntry:
-            raise GradebookError(
-                f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
-                "enters it there."
-            ) from None
-        except StatementError as error:
-            raise GradebookError(f"the gradebook cannot be read: {str(error).splitlines()[0]}") from error
-
-    def _source(self, student: str) -> Path:
-        return Path(self._converter._format_source(self.assignment, student))
-
-    def _destination(self, student: str) -> Path:
-        return Path(self._converter._format_dest(self.assignment, student))
-
-    @property
-    def _permissions(self) -> int:
-        return int(str(self._converter.permissions), 8)
-
-    def _timestamp(self, folder: Path) -> Any:
-        try:
-            return self._converter.coursedir.get_existing_timestamp(str(folder))
-        except (AttributeError, OverflowError, UnicodeDecodeError):  # nbgrader's own way of refusing it
-            raise NoTime(f"{folder.name}/timestamp.txt of {folder.parent.name} holds no time; nothing was graded") from None
+            except MissingEntry:
+                raise GradebookError(
+                    f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
+                    "enters it there."
+                ) from None
+            return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -310,21 +232,42 @@ class ClassRun:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
         except BlockingIOError:
-            raise GradebookError(
-                f"another `autograder grade` is at work in {place}, or a watch is; wait for it, or stop it."
-            ) from None
+            raise GradebookError(f"another `autograder grade` is at work in {place}; wait for it, or stop it.") from None
         finally:
             os.close(lock)
 
 
-def _converter(assignment: str) -> Any:
+def past_gradings(root: Path, assignment: str) -> History:
+    """The history of the assignment in the course in folder `root`, with what a killed run could not write there any more.
+
+    Raises:
+        GradebookError: the course is not set up for this grader.
+        OSError: it is there and cannot be read.
+    """
+    with chdir(root):
+        converter = _converter(assignment)
+        history = _history(converter, assignment)
+        for path in _matching(converter._format_dest(assignment, "*")):
+            mark = read_mark(Path(path))
+            if mark is not None and mark.entry is not None:
+                history.entries.setdefault(mark.entry.id, mark.entry)
+    return history
+
+
+def _history(converter: Any, assignment: str) -> History:
+    coursedir = converter.coursedir
+    return history_of(coursedir.db_url, Path(coursedir.root), assignment, for_group=coursedir.groupshared)
+
+
+def _converter(assignment: str, device: str = "") -> Any:
     """nbgrader's converter with the course's configuration; it says where things lie and which settings hold.
 
     Raises:
         GradebookError: the configuration has other steps than ours.
     """
     app = AutogradeApp()
-    app.initialize([f"--assignment={assignment}", "--log-level=ERROR"])
+    chosen = [f"--Grade.device={device}"] if device else []
+    app.initialize([f"--assignment={assignment}", "--log-level=ERROR", *chosen])
     converter = Autograde(coursedir=app.coursedir, parent=app)
     if converter.exporter_class is not SubmissionExporter:
         raise GradebookError(
@@ -351,40 +294,3 @@ def _packed(folder: Path, student: str, notebooks: Sequence[str], ignore: Sequen
         return pack_submission(folder, student, notebooks, ignore)
     except OSError as error:
         return Submission(student=student, problem=f"{error.filename or folder} could not be read: {error.strerror}")
-
-
-def _mark(submission: Submission, package_digest: str) -> str:
-    return json.dumps({"submission": submission.digest(), "package": package_digest}) + "\n"
-
-
-def _beside(folder: Path, what: str) -> Path:
-    """A folder beside `folder` that nbgrader's patterns do not match."""
-    return folder.with_name(f".{folder.name}.{what}")
-
-
-def _write_folder(
-    folder: Path, package: Package, submission: Submission, result: GradedSubmission, permissions: int, mark: str
-) -> None:
-    """Write everything that belongs into the folder of a graded submission."""
-    shutil.rmtree(folder, ignore_errors=True)
-    contents = {path: file.content for path, file in {**submission.files, **package.given}.items()} | dict(result.written)
-    for notebook in result.notebooks:
-        contents[f"{notebook.name}.ipynb"] = notebook.content
-        contents[report_path(Path(), notebook.name).name] = notebook.report.to_text().encode()
-    for name, content in {**contents, MARK: mark.encode()}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        path.chmod(permissions)
-
-
-def _put_in_place(partial: Path, final: Path, *, there: bool) -> None:
-    """Make `partial` the graded submission `final`, or with `there` False leave none. Stopped anywhere, it is there or not."""
-    old = _beside(final, "old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        final.rename(old)
-    if there:
-        partial.rename(final)
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)

@@ -47,6 +47,11 @@ class Rules:
     run: bool = True
     """Whether notebooks are run at all, or judged by the outputs that were handed in."""
 
+    @property
+    def device_in_use(self) -> str:
+        """What submissions are graded on: `cpu` or `cuda`."""
+        return self.device or ("cpu" if self.manifest is None else self.manifest.device)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:

@@ -14,16 +14,28 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Notebook,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
 from nbgrader.preprocessors import AssignLatePenalties
-from sqlalchemy import event
+from sqlalchemy import bindparam, event, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from autograder.errors import GradebookError, MissingInGradebook
 from autograder.package import Marks
+from autograder.revision import Score
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +77,35 @@ def save_nothing(notebook: SubmittedNotebook) -> None:
     """A notebook that was not handed in is worth nothing, and nobody need look at it: nbgrader's rule."""
     for grade in notebook.grades:
         grade.auto_score, grade.needs_manual_grade = 0, False
+
+
+def scores_of(gradebook: Gradebook, assignment: str, student: str) -> tuple[Score, ...]:
+    """What the gradebook holds for each graded cell of one submission; nothing where it knows of none."""
+    names = ("notebook", "grade_id", "auto_score", "manual_score", "extra_credit")
+    rows = gradebook.db.execute(_scores_query(), {"assignment": assignment, "student": student})
+    return tuple(Score(student=student, **dict(zip(names, row, strict=True))) for row in rows)
+
+
+@cache
+def _scores_query() -> Any:
+    """Columns, not objects, and put together once: either would take longer than what it reads."""
+    query = select(Notebook.name, BaseCell.name, Grade.auto_score, Grade.manual_score, Grade.extra_credit)
+    return (
+        query.select_from(Grade)
+        .join(BaseCell, BaseCell.id == Grade.cell_id)
+        .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+        .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+        .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+        .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+        .join(Student, Student.id == SubmittedAssignment.student_id)
+        .where(Assignment.name == bindparam("assignment"), Student.id == bindparam("student"))
+    )
+
+
+def read_scores(db_url: str, course_id: str, assignment: str, student: str) -> tuple[Score, ...]:
+    """`scores_of` in a gradebook that nothing is to be written into, not even how it is written."""
+    with Gradebook(db_url, course_id) as gradebook:
+        return scores_of(gradebook, assignment, student)
 
 
 class LatePenalties(AssignLatePenalties):  # type: ignore[misc]
@@ -125,8 +166,10 @@ class Ledger:
         marks: Mapping[str, Marks],
         late: LatePenalties,
         create_student: bool = True,
+        others_stay: bool = False,
     ) -> None:
-        """Write down one submission, all of it or nothing: `marks` are those of its notebooks; others count as not handed in.
+        """Write down one submission, all of it or nothing: `marks` are those of its notebooks; others count as not handed in, or
+        with `others_stay` are as they were.
 
         With no `marks` at all only that it was handed in, and when.
 
@@ -145,7 +188,8 @@ class Ledger:
                     return
                 for notebook in submission.notebooks:
                     if notebook.name not in marks:
-                        save_nothing(notebook)
+                        if not others_stay:
+                            save_nothing(notebook)
                         continue
                     save_marks(notebook, marks[notebook.name])
                     book.db.flush()
@@ -153,6 +197,21 @@ class Ledger:
                     late.assign(notebook)
 
         self._tried(write)
+
+    def scores(self, assignment: str, student: str) -> tuple[Score, ...]:
+        """What is recorded of one submission now.
+
+        Raises:
+            GradebookError: see `record`.
+        """
+
+        def read() -> tuple[Score, ...]:
+            try:
+                return scores_of(self._book, assignment, student)
+            finally:
+                self._book.db.remove()
+
+        return self._tried(read)
 
     def enter_student(self, student: str) -> None:
         """Write down only that there is such a student: what nbgrader does where it cannot say when they handed in.

@@ -14,7 +14,7 @@ PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
-        "workers",
+        *("workers", "light"),
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
-        *("comparison", "markup", "consequences", "edits"),
+        *("comparison", "markup", "consequences", "edits", "bench_notebooks"),
     ),
     (
         *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
@@ -35,18 +35,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("warm", "objects", "exchange", "preload", "records", "scaffold", "review", "proving"),
-        *("packing", "scores"),
+        *("packing", "scores", "differences"),
     ),
-    ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate"),
-    ("engine", "desk", "crossing", "bothways"),
-    ("rehearsal", "forked", "bench_examiner", "bench_mutants"),
-    ("grader", "warden", "variants"),
+    ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
+    ("engine", "desk", "crossing", "bothways", "folders"),
+    ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
+    ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),
     ("gradebook", "worker", "demo", "doctor", "equivalence", "repeats", "bench_class", "bench_watch"),
     ("proofs", "pool"),
     ("release", "grading", "handback"),
     ("watch",),
-    ("views", "class_views"),
+    ("views", "class_views", "history_views"),
     ("class_commands",),
     ("cli", "zygote"),
     ("__main__",),
@@ -67,7 +67,7 @@ FRAMEWORKS = {
     },
     "papermill": {"engine"},
     "jupytext": {"build"},
-    "rich": {"views", "class_views"},
+    "rich": {"views", "class_views", "history_views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
     "sqlalchemy": {"doctor", "scores"},
     "pyseccomp": {"syscalls"},
