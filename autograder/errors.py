@@ -11,6 +11,7 @@ Runs: trusted side.
     │   └── WallError            this machine cannot wall student code in; nothing is run
     ├── GradebookError           the gradebook cannot be used, or lacks something
     │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
+    ├── FolderError              a folder cannot be written: a full disk, as a rule
     ├── PoolError                nothing is there any more that grades
     ├── NoTime                   nobody can say when a submission was handed in
     ├── WrongNotebook            a submitted notebook belongs to another assignment
@@ -23,6 +24,10 @@ Each message says what failed, with which value, the likely cause, and what to d
 from __future__ import annotations
 
 from pathlib import Path
+
+GOES_ON = (
+    "What was done before this is written down; run the same command again when that is put right, and it goes on from there."
+)
 
 
 class AutograderError(Exception):
@@ -67,6 +72,16 @@ class GradebookError(AutograderError):
 
 class MissingInGradebook(GradebookError):
     """The gradebook has no student, or no place for a cell's points; only this submission is left ungraded."""
+
+
+class FolderError(AutograderError):
+    """A folder of the course cannot be written."""
+
+    @classmethod
+    def of(cls, folder: Path, error: OSError) -> FolderError:
+        """The error for `folder`, of which nothing was left half-written."""
+        what = f"{folder} could not be written: {error.strerror or error}"
+        return cls(f"{what}. Nothing of it is left half-written. {GOES_ON}")
 
 
 class PoolError(AutograderError):

@@ -30,7 +30,8 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps import AutogradeApp
 from nbgrader.converters import Autograde
 
-from autograder.errors import GradebookError, MissingInGradebook, NoTime
+from autograder.errors import FolderError, GradebookError, MissingInGradebook, NoTime
+from autograder.folders import beside, put_in_place
 from autograder.gradebook import AUTOGRADE_STEPS, SANITIZE_STEPS, Grade, SubmissionExporter
 from autograder.package import GradedSubmission, Package, Submission
 from autograder.packing import MARK, pack_assignment, pack_submission
@@ -110,6 +111,7 @@ class ClassRun:
         """Grade what is new or changed, or all with `force`, of all `students` or these; each as soon as it is written down.
 
         Raises:
+            FolderError: the graded submissions cannot be written: a full disk.
             GradebookError: the gradebook cannot be used or lacks the assignment, or nobody handed in.
             PoolError: there are no workers.
             WallError: student code cannot be walled in.
@@ -118,16 +120,21 @@ class ClassRun:
             converter = self._converter
             folders = self._folders(students)
             self.tally.total = len(folders)
-            package = self._package()
-            self._pool, digest = Pool(package, self._workers), package.digest()
             late = LatePenalties(parent=converter)
             ledger = Ledger(converter.coursedir.db_url, converter.coursedir.course_id)
             sent: dict[str, Submission] = {}
-            began = time.process_time()
             try:
+                package = ledger.read(self._package)
+                self._pool, digest = Pool(package, self._workers), package.digest()
+                began = time.process_time()
                 for result in self._pool.grade(self._changed(package, digest, folders, sent, force=force)):
-                    submission = sent.pop(result.student)
-                    graded = self._write(package, digest, submission, result, ledger, late)
+                    submission, final = sent.pop(result.student), self._destination(result.student)
+                    try:
+                        graded = self._write(package, digest, submission, result, ledger, late)
+                    except OSError as error:
+                        raise FolderError.of(final.absolute(), error) from error
+                    finally:
+                        shutil.rmtree(beside(final, "partial"), ignore_errors=True)
                     self.tally.graded.append(graded)
                     self.tally.driver_cpu_seconds = time.process_time() - began
                     yield graded
@@ -179,15 +186,14 @@ class ClassRun:
         try:
             timestamp = self._timestamp(self._source(student))
             if not problem:
-                _write_folder(
-                    _beside(final, "partial"), package, submission, result, self._permissions, _mark(submission, digest)
-                )
+                mark = _UNDONE if any(_failed_at(report) for report in reports) else _mark(submission, digest)
+                _write_folder(beside(final, "partial"), package, submission, result, self._permissions, mark)
             problem = self._record(ledger, student, timestamp, result, late, problem)
         except NoTime as error:
             problem = str(error)
             if self._converter.create_student:
                 ledger.enter_student(student)
-        _put_in_place(_beside(final, "partial"), final, there=not problem)
+        put_in_place(beside(final, "partial"), final, there=not problem)
         if not problem and self._converter.coursedir.groupshared:
             self._converter.set_permissions(self.assignment, student)
         self._converter.run_post_convert_hook()
@@ -211,20 +217,19 @@ class ClassRun:
             return str(error)
         return problem
 
-    def _package(self) -> Package:
+    def _package(self, gradebook: Gradebook) -> Package:
         converter = self._converter
         rules = Grade(parent=converter).rules(converter.coursedir, self.assignment)
         traits = {step.__name__: step(parent=converter).trait_values(config=True) for step in (*BEFORE, *AFTER)}
         keep = converter.exclude_overwriting.get(self.assignment, [])
-        with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
-            try:
-                found = gradebook.find_assignment(self.assignment)
-            except MissingEntry:
-                raise GradebookError(
-                    f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
-                    "enters it there."
-                ) from None
-            return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
+        try:
+            found = gradebook.find_assignment(self.assignment)
+        except MissingEntry:
+            raise GradebookError(
+                f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
+                "enters it there."
+            ) from None
+        return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
 
     def _folders(self, students: Sequence[str]) -> dict[str, Path]:
         """Student -> where the submission lies."""
@@ -307,13 +312,12 @@ def _packed(folder: Path, student: str, notebooks: Sequence[str], ignore: Sequen
         return Submission(student=student, problem=f"{error.filename or folder} could not be read: {error.strerror}")
 
 
+def _failed_at(report: Report) -> bool:
+    return any(cell.verdict is Verdict.INTERNAL for cell in report.cells)
+
+
 def _mark(submission: Submission, package_digest: str) -> str:
     return json.dumps({"submission": submission.digest(), "package": package_digest}) + "\n"
-
-
-def _beside(folder: Path, what: str) -> Path:
-    """A folder beside `folder` that nbgrader's patterns do not match."""
-    return folder.with_name(f".{folder.name}.{what}")
 
 
 def _write_folder(
@@ -330,15 +334,3 @@ def _write_folder(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(permissions)
-
-
-def _put_in_place(partial: Path, final: Path, *, there: bool) -> None:
-    """Make `partial` the graded submission `final`, or with `there` False leave none. Stopped anywhere, it is there or not."""
-    old = _beside(final, "old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        final.rename(old)
-    if there:
-        partial.rename(final)
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 
-from autograder.errors import AutograderError, PoolError, WallError
+from autograder.errors import GOES_ON, AutograderError, PoolError, WallError
+from autograder.folders import is_full
 from autograder.package import GradedSubmission, Package, Submission, packed, unpacked
 from autograder.submission import given_up
 from autograder.worker import PackageNeeded, grade_packed
@@ -36,9 +37,6 @@ class _Job:
     data: bytes
     alone: bool = False
     began: float = field(default_factory=time.monotonic)
-
-
-_GOES_ON = "What was graded is written down; run the same command again, and it goes on from there."
 
 
 class Pool:
@@ -76,7 +74,7 @@ class Pool:
                 for future in done:
                     job = self._pending.pop(future)
                     if future.cancelled():
-                        raise PoolError(f"the workers are gone, or whoever hands out their work. {_GOES_ON}")
+                        raise PoolError(f"the workers are gone, or whoever hands out their work. {GOES_ON}")
                     error = future.exception()
                     if error is None:
                         yield unpacked(future.result())
@@ -86,6 +84,10 @@ class Pool:
                         lost.append(job)
                     elif isinstance(error, WallError):
                         raise error
+                    elif isinstance(error, OSError) and is_full(error):
+                        raise PoolError(
+                            f"a worker has no room for its temporary files: {error}. `TMPDIR` names another folder. {GOES_ON}"
+                        ) from error
                     else:
                         log.error("%s: grading failed", job.submission.student, exc_info=error)
                         yield GradedSubmission(student=job.submission.student, problem=_in_words(error))
@@ -142,7 +144,7 @@ class Pool:
             self._executor.submit(ready).result(_START_SECONDS)
         except (BrokenExecutor, TimeoutError) as error:
             raise PoolError(
-                f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {_GOES_ON}"
+                f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {GOES_ON}"
             ) from error
 
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from autograder.errors import GradebookError, MissingInGradebook
+from autograder.errors import GOES_ON, GradebookError, MissingInGradebook
 from autograder.package import Marks
 
 log = logging.getLogger(__name__)
@@ -108,13 +109,27 @@ class Ledger:
         """Raises: GradebookError: it cannot be opened."""
         self._url = db_url
         self._book = self._tried(lambda: Gradebook(db_url, course_id))
-        if self._book.engine.dialect.name == "sqlite":
+        prepare = _PREPARATIONS.get(self._book.engine.dialect.name)
+        if prepare is not None:
             self._book.db.remove()
             self._book.engine.dispose()
-            event.listen(self._book.engine, "connect", _prepare_sqlite)
+            event.listen(self._book.engine, "connect", partial(_prepare, prepare))
         # Without autoflush: what is flushed while nbgrader builds a submission would be a part of it, and SQLAlchemy warns.
         session = sessionmaker(class_=_OneTransaction, bind=self._book.engine, autoflush=False, future=True)
         self._book.db = scoped_session(session)
+
+    def read(self, question: Callable[[Gradebook], T]) -> T:
+        """What `question` finds in the gradebook.
+
+        Raises:
+            GradebookError: the gradebook cannot be read.
+        """
+
+        def ask() -> T:
+            with self._transaction() as book:
+                return question(book)
+
+        return self._tried(ask)
 
     def record(
         self,
@@ -186,28 +201,33 @@ class Ledger:
                     f"{error}. The gradebook must know the assignment (`nbgrader generate_assignment`), and the student where "
                     "the course says `c.Autograde.create_student = False`."
                 ) from error
-            except OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
+            except (DBAPIError, ArgumentError, sqlite3.Error, FileNotFoundError, ModuleNotFoundError) as error:
+                if "database is locked" not in str(error) or time.monotonic() > until:
                     raise self._unusable(error) from error
                 time.sleep(0.05)
-            except (DBAPIError, sqlite3.Error, FileNotFoundError) as error:
-                raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> GradebookError:
         said = str(getattr(error, "orig", None) or error).splitlines()[0]
-        return GradebookError(
-            f"the gradebook {self._url.rpartition('@')[2]} cannot be used: {said}. What was graded before this is written down; "
-            "run the same command again when it can be used, and it goes on from there."
-        )
+        advice = " `pip install autograder[postgres]` brings what PostgreSQL needs." if isinstance(error, ImportError) else ""
+        return GradebookError(f"the gradebook {self._url.rpartition('@')[2]} cannot be used: {said}.{advice} {GOES_ON}")
 
     def close(self) -> None:
         """Let go of the database."""
         self._book.close()
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    """Readers (formgrader) and the writer do not wait for each other, and two writers wait instead of failing."""
+_PREPARATIONS = {
+    # Readers (formgrader) and the writer do not wait for each other, and two writers wait instead of failing.
+    "sqlite": (f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}", "PRAGMA journal_mode = WAL"),
+    # Elsewhere only whoever writes the same rows is waited for, and without this for ever.
+    "postgresql": (f"SET lock_timeout = '{_BUSY_SECONDS:g}s'",),
+}
+"""Dialect -> what each connection is told first."""
+
+
+def _prepare(commands: Sequence[str], connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    for command in commands:
+        cursor.execute(command)
     cursor.close()
+    connection.commit()

@@ -14,11 +14,11 @@ PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
-        "workers",
+        "folders",
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots"),
+        *("documents", "plots", "workers"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
