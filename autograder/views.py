@@ -85,9 +85,10 @@ def print_json(data: Any, status: int) -> int:
     return status
 
 
-def log_to_terminal(*, verbose: bool) -> None:
-    """Show the log: warnings, or with `verbose` also what is done on the way."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[RichHandler(show_path=False)])
+def log_to_terminal(screen: Screen, *, verbose: bool) -> None:
+    """Show the log on `screen`: warnings, or with `verbose` also what is done on the way."""
+    handler = RichHandler(console=screen._console, show_path=False)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
 
 
 def scaffold_view(made: Scaffold, course: Path) -> Text:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook
+from sqlalchemy import MetaData, create_engine, select
 
 from autograder.packing import MARK
 from tests import make
@@ -14,10 +16,10 @@ from tests import make
 TIMES = ("seconds", "cpu_seconds", "examiner_cpu_seconds", "peak_bytes", "kernel_start", "cells", "total")
 
 
-def rows(course: make.Course) -> dict[str, Any]:
-    """All that the gradebook knows of the class, but for random ids."""
+def rows(course: make.Course, db_url: str = "") -> dict[str, Any]:
+    """What a person would ask the gradebook about the class."""
     found: dict[str, Any] = {}
-    with Gradebook(f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
+    with Gradebook(db_url or f"sqlite:///{course.root / 'gradebook.db'}") as gradebook:
         for student in gradebook.students:
             found[student.id] = [
                 {
@@ -39,6 +41,29 @@ def rows(course: make.Course) -> dict[str, Any]:
                 for submission in gradebook.student_submissions(student.id)
             ]
     return found
+
+
+def tables(db_url: str) -> dict[str, list[str]]:
+    """Every row of every table of the gradebook at `db_url`; where there is a random id stands what it names."""
+    engine = create_engine(db_url)
+    with engine.connect() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection)
+        answers = {name: connection.execute(select(table)).mappings() for name, table in metadata.tables.items()}
+        rows = {name: [dict(row) for row in answer] for name, answer in answers.items()}
+    engine.dispose()
+    by_id = {(name, row["id"]): row for name, found in rows.items() for row in found if "id" in row}
+
+    def named(table: str, row: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for column in metadata.tables[table].columns for key, value in entry(column, row[column.name])}
+
+    def entry(column: Any, value: Any) -> list[tuple[str, Any]]:
+        for key in column.foreign_keys:
+            other = key.column.table.name
+            return [(column.name, value and named(other, by_id[other, value]))]
+        return [] if re.fullmatch("[0-9a-f]{32}", str(value)) else [(column.name, value)]
+
+    return {name: sorted(repr(sorted(named(name, row).items())) for row in found) for name, found in rows.items()}
 
 
 def tree(course: make.Course) -> dict[str, Any]:
