@@ -22,7 +22,7 @@ from nbgrader.converters.base import NbGraderException
 
 from autograder.errors import GOES_ON, FolderError, GradebookError, PoolError
 from autograder.folders import Scratch, is_full, put_in_place, remove_abandoned
-from autograder.scores import Ledger
+from autograder.scores import DATABASE_ERRORS, unusable
 from autograder.workers import LocalWorkers
 
 _PAGES_WORTH_A_WORKER = 50
@@ -54,9 +54,6 @@ def write_feedback(
         converter = _converter(str(root), assignment)
         place = _feedback_of(converter.coursedir)
         remove_abandoned(_prefix(place), place.parent)
-        Ledger(
-            converter.coursedir.db_url, converter.coursedir.course_id
-        ).close()  # of one that is away nbgrader says misleading things
         folders = _graded(converter, assignment, students)
         todo = [student for student, folder in folders.items() if force or _is_due(converter, assignment, student, folder)]
     count = min(most, len(todo) // _PAGES_WORTH_A_WORKER)
@@ -112,6 +109,8 @@ def _write(root: str, assignment: str, student: str) -> str:
                 final.parent.mkdir(parents=True, exist_ok=True)
                 put_in_place(Path(partial), final)
         except NbGraderException as error:
+            if isinstance(error.__context__, DATABASE_ERRORS):  # nbgrader would advise to upgrade it
+                raise unusable(converter.coursedir.db_url, error.__context__) from error
             if converter.no_room is not None:
                 raise FolderError.of(final.absolute(), converter.no_room) from error
             return str(error)

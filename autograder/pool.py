@@ -4,12 +4,15 @@ Runs: trusted side, in the driver.
 
 All it asks of workers is `concurrent.futures.Executor`. When a worker dies (killed for memory, a machine that vanished), nobody
 can say which of the submissions on their way had to do with it: each of them is tried again, alone. One that is
-alone when a worker dies a second time is given up and left to a person.
+alone when a worker dies a second time is given up and left to a person. One whose kernel was killed, which may have been its own
+doing or not, or at which the grader failed, is tried once more from its bytes; what comes of that counts.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,8 +21,10 @@ from dataclasses import dataclass, field
 
 from autograder.errors import GOES_ON, AutograderError, PoolError, WallError
 from autograder.folders import is_full
+from autograder.kernel import status_in_words
 from autograder.package import GradedSubmission, Package, Submission, packed, unpacked
 from autograder.submission import given_up
+from autograder.verdict import Verdict
 from autograder.worker import PackageNeeded, grade_packed
 from autograder.workers import Workers, ready
 
@@ -36,6 +41,7 @@ class _Job:
     submission: Submission
     data: bytes
     alone: bool = False
+    again: bool = False
     began: float = field(default_factory=time.monotonic)
 
 
@@ -77,7 +83,13 @@ class Pool:
                         raise PoolError(f"the workers are gone, or whoever hands out their work. {GOES_ON}")
                     error = future.exception()
                     if error is None:
-                        yield unpacked(future.result())
+                        result = unpacked(future.result())
+                        if job.again or not _was_disturbed(result):
+                            yield result
+                        else:
+                            log.info("%s: a kernel was killed, or the grader failed: trying again", job.submission.student)
+                            job.again = True
+                            self._submit(job)
                     elif isinstance(error, PackageNeeded):
                         self._submit(job, self._packed)
                     elif self._workers.are_lost(error):
@@ -85,9 +97,7 @@ class Pool:
                     elif isinstance(error, WallError):
                         raise error
                     elif isinstance(error, OSError) and is_full(error):
-                        raise PoolError(
-                            f"a worker has no room for its temporary files: {error}. `TMPDIR` names another folder. {GOES_ON}"
-                        ) from error
+                        raise _no_room(error) from error
                     else:
                         log.error("%s: grading failed", job.submission.student, exc_info=error)
                         yield GradedSubmission(student=job.submission.student, problem=_in_words(error))
@@ -146,6 +156,19 @@ class Pool:
             raise PoolError(
                 f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {GOES_ON}"
             ) from error
+
+
+def _was_disturbed(result: GradedSubmission) -> bool:
+    reports = [notebook.report for notebook in result.notebooks]
+    killed = any(report.kernel.end == status_in_words(-signal.SIGKILL) for report in reports)
+    return killed or any(cell.verdict is Verdict.INTERNAL for report in reports for cell in report.cells)
+
+
+def _no_room(error: OSError) -> PoolError:
+    where = error.filename or tempfile.gettempdir()
+    return PoolError(
+        f"a worker has no room for its temporary files in {where}: {error}. `TMPDIR` names another folder. {GOES_ON}"
+    )
 
 
 def _in_words(error: BaseException) -> str:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 30.0
 """How long a write waits for another program that is writing: formgrader, or nbgrader's own commands."""
+DATABASE_ERRORS = (DBAPIError, ArgumentError, sqlite3.Error)
+"""What a database that cannot be used has nbgrader raise."""
 T = TypeVar("T")
 
 
@@ -201,19 +203,21 @@ class Ledger:
                     f"{error}. The gradebook must know the assignment (`nbgrader generate_assignment`), and the student where "
                     "the course says `c.Autograde.create_student = False`."
                 ) from error
-            except (DBAPIError, ArgumentError, sqlite3.Error, FileNotFoundError, ModuleNotFoundError) as error:
+            except (*DATABASE_ERRORS, FileNotFoundError, ModuleNotFoundError) as error:
                 if "database is locked" not in str(error) or time.monotonic() > until:
-                    raise self._unusable(error) from error
+                    raise unusable(self._url, error) from error
                 time.sleep(0.05)
-
-    def _unusable(self, error: Exception) -> GradebookError:
-        said = str(getattr(error, "orig", None) or error).splitlines()[0]
-        advice = " `pip install autograder[postgres]` brings what PostgreSQL needs." if isinstance(error, ImportError) else ""
-        return GradebookError(f"the gradebook {self._url.rpartition('@')[2]} cannot be used: {said}.{advice} {GOES_ON}")
 
     def close(self) -> None:
         """Let go of the database."""
         self._book.close()
+
+
+def unusable(db_url: str, error: Exception) -> GradebookError:
+    """What a person is told about an error of the database."""
+    said = str(getattr(error, "orig", None) or error).splitlines()[0]
+    advice = " `pip install autograder[postgres]` brings what PostgreSQL needs." if isinstance(error, ImportError) else ""
+    return GradebookError(f"the gradebook {db_url.rpartition('@')[2]} cannot be used: {said}.{advice} {GOES_ON}")
 
 
 _PREPARATIONS = {

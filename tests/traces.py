@@ -66,19 +66,24 @@ def tables(db_url: str) -> dict[str, list[str]]:
     return {name: sorted(repr(sorted(named(name, row).items())) for row in found) for name, found in rows.items()}
 
 
-def tree(course: make.Course) -> dict[str, Any]:
-    """Every graded file with its permissions, reports without what is time."""
+def marks(course: make.Course) -> dict[str, str]:
+    """Student -> of what the graded submission was made."""
+    return {path.parts[-3]: path.read_text() for path in course.root.glob(f"autograded/*/*/{MARK}")}
+
+
+def tree(course: make.Course, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Every graded file with its permissions, reports without what is time, and `without` these fields."""
     top = course.root / "autograded"
     return {
-        str(path.relative_to(top)): (oct(path.stat().st_mode), _content(path))
+        str(path.relative_to(top)): (oct(path.stat().st_mode), _content(path, without))
         for path in sorted(top.rglob("*"))
         if path.is_file() and path.name != MARK
     }
 
 
-def _content(path: Path) -> Any:
+def _content(path: Path, without: tuple[str, ...]) -> Any:
     if path.name.endswith(".report.json"):
-        return _timeless(json.loads(path.read_text()))
+        return _left(_timeless(json.loads(path.read_text())), without)
     return path.read_bytes()
 
 
@@ -86,3 +91,9 @@ def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _timeless(item) for key, item in value.items() if key not in TIMES or isinstance(item, list)}
     return [_timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def _left(value: Any, without: tuple[str, ...]) -> Any:
+    if isinstance(value, dict):
+        return {key: _left(item, without) for key, item in value.items() if key not in without}
+    return value
