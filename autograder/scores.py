@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from nbgrader.api import Gradebook, MissingEntry, SubmittedNotebook
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry, SubmittedNotebook
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -110,6 +110,7 @@ class Ledger:
     def __init__(self, db_url: str, course_id: str) -> None:
         """Raises: GradebookError: it cannot be opened."""
         self._url = db_url
+        logging.getLogger("tornado.application").addFilter(_is_news)
         self._book = self._tried(lambda: Gradebook(db_url, course_id))
         prepare = _PREPARATIONS.get(self._book.engine.dialect.name)
         if prepare is not None:
@@ -203,9 +204,11 @@ class Ledger:
                     f"{error}. The gradebook must know the assignment (`nbgrader generate_assignment`), and the student where "
                     "the course says `c.Autograde.create_student = False`."
                 ) from error
-            except (*DATABASE_ERRORS, FileNotFoundError, ModuleNotFoundError) as error:
+            except (*DATABASE_ERRORS, InvalidEntry, FileNotFoundError, ModuleNotFoundError) as error:
+                # nbgrader calls it an invalid entry whatever the database said to it.
+                cause = error.__context__ if isinstance(error, InvalidEntry) and error.__context__ is not None else error
                 if "database is locked" not in str(error) or time.monotonic() > until:
-                    raise unusable(self._url, error) from error
+                    raise unusable(self._url, cause) from error
                 time.sleep(0.05)
 
     def close(self) -> None:
@@ -213,7 +216,12 @@ class Ledger:
         self._book.close()
 
 
-def unusable(db_url: str, error: Exception) -> GradebookError:
+def _is_news(record: logging.LogRecord) -> bool:
+    """What nbgrader logs of an error of the database, with a traceback, is told by us, or tried again."""
+    return not str(record.msg).startswith("Rolling back session")
+
+
+def unusable(db_url: str, error: BaseException) -> GradebookError:
     """What a person is told about an error of the database."""
     said = str(getattr(error, "orig", None) or error).splitlines()[0]
     advice = " `pip install autograder[postgres]` brings what PostgreSQL needs." if isinstance(error, ImportError) else ""

@@ -230,7 +230,8 @@ def test_killed_runs_end_like_an_undisturbed_one(
     # Written down once each; the driver may have died after putting one in place, before it could count it.
     assert STUDENTS - killed.count("driver") <= recorded(course) <= STUDENTS, killed
     assert [path.name for path in course.root.glob("autograded/*/.*")] == [], killed
-    assert list(place.iterdir()) == [], killed
+    # Of a killed driver stays what multiprocessing made to talk to its server: an empty folder.
+    assert [path.name for path in place.iterdir() if "driver" not in killed or not path.name.startswith("pymp-")] == [], killed
 
 
 def test_every_kind_of_process_was_hit(hits: Counter[str], capsys: pytest.CaptureFixture[str]) -> None:

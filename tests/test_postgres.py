@@ -112,6 +112,8 @@ def test_gradebook_in_postgres_is_that_of_sqlite_also_when_the_server_was_cut_of
     pages = there.autograder("feedback", "ps1", "--json")
     assert (pages.returncode, len(json.loads(pages.stdout))) == (0, STUDENTS), pages.stderr
 
+    assert there.nbgrader("db", "upgrade").returncode == 0
+
     url = server.create("cut")
     cut = a_class(tmp_path / "cut", f"c.CourseDirectory.db_url = {url!r}\n")
     command = [sys.executable, "-m", "autograder", "grade", "ps1", "--workers", "1", "--json"]
