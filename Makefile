@@ -8,7 +8,7 @@ WALL   := bubblewrap libseccomp2
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench hostile browser chromium slow kills clean
+.PHONY: help env wall demo test lint prove bench hostile browser chromium slow postgres kills clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,10 +80,20 @@ chromium:  # the browser: a system package, installed where we may
 	    echo "Or name one that is elsewhere: make browser CHROMIUM=/path/to/chromium"; exit 2; \
 	  fi; }
 
-slow: $(STAMP)  ## nbgrader's own tests of autograde, graded by us, and the demonstration (minutes)
+slow: $(STAMP) postgres  ## nbgrader's own tests of autograde, graded by us, the demonstration, Dask and PostgreSQL (minutes)
 	@$(BIN)/python -m pytest -m slow
 
-kills: $(STAMP)  ## kill a class that is being graded, at moments drawn from a seed (minutes)
+postgres:  # the database server: a system package, installed where we may; without it its test is skipped, and says so
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	  if grep -q '^ID=debian' /etc/os-release && [ "$$(id -u)" = 0 ]; then \
+	    apt-get install -y -qq postgresql >/dev/null || { apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; }; \
+	  elif grep -q '^ID=debian' /etc/os-release && sudo -n true 2>/dev/null; then \
+	    sudo apt-get update -qq && sudo apt-get install -y -qq postgresql >/dev/null; \
+	  else \
+	    echo "PostgreSQL is not installed: a gradebook in it is NOT TESTED here. Debian, Ubuntu: sudo apt-get install postgresql"; \
+	  fi; } || echo "PostgreSQL could not be installed: a gradebook in it is NOT TESTED here."
+
+kills: $(STAMP)  ## kill whatever grades a class, at moments drawn from seeds, and count (about four minutes)
 	@$(BIN)/python -m pytest -m kills
 
 clean:  ## remove the environment and everything that was generated

@@ -18,8 +18,9 @@ from functools import partial
 from typing import Any
 
 from autograder.differences import Difference, differences, outcomes_after, outcomes_before
-from autograder.errors import AutograderError, MissingInGradebook, NoTime
-from autograder.folders import Mark, Places, beside, discard, put_in_place, read_mark, recover, reports_in, write_folder
+from autograder.errors import AutograderError, FolderError, MissingInGradebook, NoTime
+from autograder.folders import beside, put_in_place
+from autograder.graded_folders import Mark, Places, discard, emptied, read_mark, recover, reports_in, write_folder
 from autograder.history import Entry, History, Run
 from autograder.package import GradedSubmission, Package, Submission
 from autograder.partial import Merged, mark_of, merged, why_not, write_merged
@@ -68,14 +69,16 @@ class Bookkeeper:
     """Writes down the submissions of one run."""
 
     def __init__(
-        self, converter: Any, package: Package, run: Run, history: History, *, chosen: frozenset[str] | None, dry_run: bool
+        self,
+        converter: Any,
+        package: Package,
+        run: Run,
+        history: History,
+        ledger: Ledger | None,
+        *,
+        chosen: frozenset[str] | None,
     ) -> None:
-        """`chosen` are the graded cells that may change, None for all; with `dry_run` nothing is written at all.
-
-        Raises:
-            GradebookError: the gradebook cannot be opened.
-        """
-        self.dry_run = dry_run
+        """`chosen` are the graded cells that may change, None for all; without a `ledger` nothing is written at all."""
         self._converter = converter
         self._places = Places(converter, package.assignment)
         self._package = package
@@ -83,12 +86,12 @@ class Bookkeeper:
         self._history = history
         self._chosen = chosen
         self._late = LatePenalties(parent=converter)
-        self._ledger = None if dry_run else Ledger(converter.coursedir.db_url, converter.coursedir.course_id)
+        self._ledger = ledger
 
-    def close(self) -> None:
-        """Let go of the gradebook."""
-        if self._ledger is not None:
-            self._ledger.close()
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing is written."""
+        return self._ledger is None
 
     def look_up(self, student: str) -> Mark | None:
         """The mark of what is graded, after what a killed run has left is put right."""
@@ -108,6 +111,7 @@ class Bookkeeper:
         """Write down what came of `submission`; what that is, and what it changes.
 
         Raises:
+            FolderError: the folder, or the history, cannot be written.
             GradebookError: the gradebook cannot be written.
         """
         student, final, mixed = result.student, self._places.graded(result.student), None
@@ -128,7 +132,12 @@ class Bookkeeper:
             differences=differences(before, after, scores, self._chosen),
         )
         if self._ledger is not None:
-            problem = self._put_down(self._ledger, submission, result, mixed, graded, problem)
+            try:
+                problem = self._put_down(self._ledger, submission, result, mixed, graded, problem)
+            except OSError as error:
+                with suppress(OSError):
+                    emptied(beside(final, "partial"))  # room for others; that it is there says that this is not finished
+                raise FolderError.of(final.absolute(), error) from error
         if problem:
             graded = replace(graded, problem=problem, reports=(), differences=())
         if graded.attention:

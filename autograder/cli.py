@@ -50,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
-    log_to_terminal(verbose=options.verbose)
     screen = Screen(json=options.json)
+    log_to_terminal(screen, verbose=options.verbose)
     try:
         status: int = options.command(options, screen)
     except AutograderError as error:

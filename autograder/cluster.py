@@ -8,6 +8,7 @@ them (`--resources GPU=1` for each card): an assignment that needs one goes only
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Executor
 
 from distributed import Client
@@ -25,6 +26,8 @@ class DaskWorkers:
 
     def __init__(self, address: str) -> None:
         """Raises: PoolError: no scheduler answers there, or it has no workers."""
+        for name in ("distributed", "distributed.client"):  # what goes wrong is told by us, in a sentence
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:

@@ -228,7 +228,9 @@ def _reach(url: str) -> Finding:
     try:
         create_engine(url).connect().close()
     except (SQLAlchemyError, ImportError) as error:
-        advice = f"{str(error).splitlines()[0]} - check server, address and password; PostgreSQL needs psycopg2-binary."
+        advice = (
+            f"{str(error).splitlines()[0]} - check server, address, password; PostgreSQL: `pip install autograder[postgres]`."
+        )
         return Finding(what="gradebook", state=State.PROBLEM, found=shown, advice=advice)
     return Finding(what="gradebook", state=State.OK, found=shown)
 

@@ -12,6 +12,7 @@ Runs: trusted side.
     ├── GradebookError           the gradebook cannot be used, or lacks something
     │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
     ├── DeliveryError            a submission cannot be collected, or feedback not returned
+    ├── FolderError              a folder cannot be written: a full disk, as a rule
     ├── PoolError                nothing is there any more that grades
     ├── NoTime                   nobody can say when a submission was handed in
     ├── WrongNotebook            a submitted notebook belongs to another assignment
@@ -24,6 +25,10 @@ Each message says what failed, with which value, the likely cause, and what to d
 from __future__ import annotations
 
 from pathlib import Path
+
+GOES_ON = (
+    "What was done before this is written down; run the same command again when that is put right, and it goes on from there."
+)
 
 
 class AutograderError(Exception):
@@ -72,6 +77,16 @@ class MissingInGradebook(GradebookError):
 
 class DeliveryError(AutograderError):
     """A submission could not be taken out of the exchange, or feedback not be put there."""
+
+
+class FolderError(AutograderError):
+    """A folder of the course cannot be written."""
+
+    @classmethod
+    def of(cls, folder: Path, error: OSError) -> FolderError:
+        """The error for `folder`, of which nothing was left half-written."""
+        what = f"{folder} could not be written: {error.strerror or error}"
+        return cls(f"{what}. Nothing of it is left half-written. {GOES_ON}")
 
 
 class PoolError(AutograderError):

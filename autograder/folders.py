@@ -1,93 +1,72 @@
-"""The folder of a graded submission: written under another name, moved into place, and marked with what it was made of.
+"""Folders that come and go whole: scratch folders, and folders that are put in place when they are complete.
 
-Runs: trusted side, in the driver.
+Runs: trusted side.
+
+A process that is killed removes nothing. So whoever makes a scratch folder holds a lock on it for life, and one that nobody holds
+is removed by the next that makes one there. The lock is the kernel's: it ends with the process, however that ends.
 """
 
 from __future__ import annotations
 
-import json
+import errno
+import fcntl
+import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+import weakref
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from autograder.errors import NoTime
-from autograder.history import Entry
-from autograder.package import GradedSubmission, Package, Submission
-from autograder.packing import MARK
-from autograder.report import Report, read_report, report_path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """Of what a graded folder was made."""
+class Scratch:
+    """A folder for this process and its children. `close` removes it, or the end of the process, or after its death another."""
 
-    submission: str = ""
-    """Digest of what was handed in; empty where the next run is to grade it again."""
-    package: str = ""
-    """Digest of what it was graded by; empty where it was graded by more than one."""
-    entry: Entry | None = None
-    """What the assignment's history says of it: the folder is moved into place before that is written there."""
-
-    def is_of(self, submission: Submission, package_digest: str) -> bool:
-        """Whether the folder holds what grading `submission` by that package gives."""
-        return (self.submission, self.package) == (submission.digest(), package_digest)
-
-    def to_text(self) -> str:
-        """As it stands in its file."""
-        entry = None if self.entry is None else self.entry.to_json()
-        return json.dumps({"submission": self.submission, "package": self.package, "entry": entry}) + "\n"
+    def __init__(self, prefix: str, place: Path | None = None) -> None:
+        """It lies in `place`, or where temporary files do; nothing but scratch folders may have a name with `prefix` there."""
+        place = place or Path(tempfile.gettempdir())
+        remove_abandoned(prefix, place)
+        lock = None
+        while lock is None:  # until it is locked, another process may take it for abandoned
+            self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+            lock = _locked(self.path)
+        self.close = weakref.finalize(self, _remove, self.path, lock)
+        """Remove it. Safe to call twice."""
 
 
-class Places:
-    """Where nbgrader has the submissions of one assignment, by its `converter`."""
-
-    def __init__(self, converter: Any, assignment: str) -> None:
-        self._converter = converter
-        self._assignment = assignment
-
-    def source(self, student: str) -> Path:
-        """The folder of what was handed in."""
-        return Path(self._converter._format_source(self._assignment, student))
-
-    def graded(self, student: str) -> Path:
-        """The folder of what was graded."""
-        return Path(self._converter._format_dest(self._assignment, student))
-
-    @property
-    def permissions(self) -> int:
-        """Those of graded files."""
-        return int(str(self._converter.permissions), 8)
-
-    def timestamp(self, folder: Path) -> Any:
-        """When what lies in `folder` was handed in; None where nothing says it.
-
-        Raises:
-            NoTime: what says it is no time.
-        """
-        try:
-            return self._converter.coursedir.get_existing_timestamp(str(folder))
-        except (AttributeError, OverflowError, UnicodeDecodeError):  # nbgrader's own way of refusing it
-            raise NoTime(f"{folder.name}/timestamp.txt of {folder.parent.name} holds no time; nothing was graded") from None
+def remove_abandoned(prefix: str, place: Path) -> None:
+    """Remove the scratch folders in `place` whose makers are dead."""
+    for path in place.glob(f"{prefix}*"):
+        with suppress(OSError):  # another user's, or removed meanwhile
+            lock = _locked(path)
+            if lock is not None:
+                _remove(path, lock)
 
 
-def read_mark(folder: Path) -> Mark | None:
-    """The mark in `folder`; None where nbgrader's own command wrote it. One that cannot be read is empty."""
+def _locked(path: Path) -> int | None:
+    """A descriptor that holds the lock of our folder `path`; None if another holds it, or the folder is gone or not ours."""
     try:
-        data = json.loads((folder / MARK).read_text(encoding="utf-8"))
-        entry = Entry.from_json(data["entry"]) if data.get("entry") else None
-        return Mark(submission=data.get("submission", ""), package=data.get("package", ""), entry=entry)
-    except OSError:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Mark()
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        opened, named = os.fstat(lock), path.lstat()
+        if (opened.st_dev, opened.st_ino, opened.st_uid) == (named.st_dev, named.st_ino, os.getuid()):
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
 
 
-def reports_in(folder: Path, package: Package) -> tuple[Report, ...]:
-    """The reports on the notebooks of `package` that lie in `folder` and can be read."""
-    found = (read_report(report_path(folder, sheet.name)) for sheet in package.sheets)
-    return tuple(report for report in found if report is not None)
+def _remove(path: Path, lock: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(lock)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether nothing can be written there, whoever tries."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def beside(folder: Path, what: str) -> Path:
@@ -95,56 +74,8 @@ def beside(folder: Path, what: str) -> Path:
     return folder.with_name(f".{folder.name}.{what}")
 
 
-def is_torn(folder: Path) -> bool:
-    """Whether a run was stopped while it wrote what was to become `folder`: the gradebook may be further than the folder."""
-    return beside(folder, "partial").exists()
-
-
-def recover(folder: Path) -> None:
-    """Put back what a run had moved away before it was stopped: what stood there before is known only from it."""
-    if not folder.exists() and beside(folder, "old").exists():
-        beside(folder, "old").rename(folder)
-
-
-def emptied(folder: Path) -> None:
-    """Make sure that `folder` is there and empty. It is never away on the way: see `is_torn`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def write_folder(
-    folder: Path, package: Package, submission: Submission, result: GradedSubmission, permissions: int, mark: Mark
-) -> None:
-    """Write everything that belongs into the folder of a graded submission."""
-    emptied(folder)
-    contents = {path: file.content for path, file in {**submission.files, **package.given}.items()} | dict(result.written)
-    for notebook in result.notebooks:
-        contents[f"{notebook.name}.ipynb"] = notebook.content
-        contents[report_path(Path(), notebook.name).name] = notebook.report.to_text().encode()
-    write_files(folder, contents, permissions, mark)
-
-
-def write_files(folder: Path, contents: Mapping[str, bytes], permissions: int, mark: Mark) -> None:
-    """Write the files named by `contents` into `folder`, and its mark."""
-    for name, content in {**contents, MARK: mark.to_text().encode()}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # in a copied folder it may be read-only
-        path.write_bytes(content)
-        path.chmod(permissions)
-
-
-def discard(folder: Path) -> None:
-    """Remove what was not to become a graded folder after all."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def put_in_place(partial: Path, final: Path, *, there: bool) -> None:
-    """Make `partial` the graded submission `final`, or with `there` False leave none. Stopped anywhere, it is there or not."""
+def put_in_place(partial: Path, final: Path, *, there: bool = True) -> None:
+    """Make `partial` the folder `final`, or with `there` False leave none. Stopped anywhere, it is there or not."""
     old = beside(final, "old")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():

@@ -29,13 +29,14 @@ from nbgrader.converters import Autograde
 
 from autograder.bookkeeping import Bookkeeper, Graded
 from autograder.errors import GradebookError, NoTime
-from autograder.folders import Mark, Places, is_torn, read_mark
 from autograder.gradebook import AUTOGRADE_STEPS, SANITIZE_STEPS, Grade, SubmissionExporter
+from autograder.graded_folders import Mark, Places, is_torn, read_mark
 from autograder.history import History, Run, history_of
 from autograder.package import Package, Submission
 from autograder.packing import pack_assignment, pack_submission
 from autograder.partial import chosen_cells
 from autograder.pool import Pool
+from autograder.scores import Ledger
 from autograder.submission import AFTER, BEFORE
 
 __all__ = ["ClassRun", "Graded", "Tally", "past_gradings"]
@@ -114,6 +115,7 @@ class ClassRun:
         history. With `dry_run` nothing is written: what comes is what would be.
 
         Raises:
+            FolderError: the graded submissions cannot be written: a full disk.
             GradebookError: the gradebook cannot be used or lacks the assignment or such cells, or nobody handed in.
             PoolError: there are no workers.
             WallError: student code cannot be walled in.
@@ -132,7 +134,7 @@ class ClassRun:
         None among them says that there is nobody now: while others are being graded, the next is asked for a little later.
 
         Raises:
-            GradebookError, PoolError, WallError: see `grade`.
+            FolderError, GradebookError, PoolError, WallError: see `grade`.
         """
         self.tally = Tally()
         yield from self._grade(iter(students), wanted, {"arriving": True}, why="", dry_run=False)
@@ -140,15 +142,19 @@ class ClassRun:
     def _grade(
         self, students: Iterator[str | None], wanted: Wanted, asked: dict[str, Any], *, why: str, dry_run: bool
     ) -> Iterator[Graded]:
+        coursedir = self._converter.coursedir
         with chdir(self._root), self._alone():
-            package = self._package()
-            digest, chosen = package.digest(), chosen_cells(package, asked.get("cells", ()))
-            run = Run(assignment=self.assignment, package=digest, why=why, options=asked)
-            sent: dict[str, Submission] = {}
-            began = time.process_time()
-            history = _history(self._converter, self.assignment)
-            books = Bookkeeper(self._converter, package, run, history, chosen=chosen, dry_run=dry_run)
+            # A dry run does not even set how the gradebook is written.
+            ledger = None if dry_run else Ledger(coursedir.db_url, coursedir.course_id)
             try:
+                package = self._read_package() if ledger is None else ledger.read(self._package)
+                digest, chosen = package.digest(), chosen_cells(package, asked.get("cells", ()))
+                run = Run(assignment=self.assignment, package=digest, why=why, options=asked)
+                books = Bookkeeper(
+                    self._converter, package, run, _history(self._converter, self.assignment), ledger, chosen=chosen
+                )
+                sent: dict[str, Submission] = {}
+                began = time.process_time()
                 changed = self._changed(package, digest, students, sent, wanted, books, force=bool(asked.get("force")))
                 for result in self._pool.grade(package, changed):
                     graded = books.write(sent.pop(result.student), result)
@@ -156,7 +162,8 @@ class ClassRun:
                     self.tally.driver_cpu_seconds = time.process_time() - began
                     yield graded
             finally:
-                books.close()
+                if ledger is not None:
+                    ledger.close()
 
     def _changed(
         self,
@@ -205,22 +212,26 @@ class ClassRun:
             return new is None or old is None or new <= old
         return False
 
-    def _package(self) -> Package:
+    def _read_package(self) -> Package:
+        coursedir = self._converter.coursedir
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            return self._package(gradebook)
+
+    def _package(self, gradebook: Gradebook) -> Package:
         converter = self._converter
         rules = Grade(parent=converter).rules(converter.coursedir, self.assignment)
         if rules.device == replace(rules, device="").device_in_use:
             rules = replace(rules, device="")  # said twice: nothing about a grade depends on that
         traits = {step.__name__: step(parent=converter).trait_values(config=True) for step in (*BEFORE, *AFTER)}
         keep = converter.exclude_overwriting.get(self.assignment, [])
-        with Gradebook(converter.coursedir.db_url, converter.coursedir.course_id) as gradebook:
-            try:
-                found = gradebook.find_assignment(self.assignment)
-            except MissingEntry:
-                raise GradebookError(
-                    f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
-                    "enters it there."
-                ) from None
-            return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
+        try:
+            found = gradebook.find_assignment(self.assignment)
+        except MissingEntry:
+            raise GradebookError(
+                f"the gradebook knows no assignment {self.assignment!r}. `nbgrader generate_assignment {self.assignment}` "
+                "enters it there."
+            ) from None
+        return pack_assignment(found, converter.coursedir, rules, keep=keep, traits=traits)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

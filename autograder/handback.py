@@ -7,12 +7,9 @@ Each page is nbgrader's own `generate_feedback`, with the course's configuration
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, as_completed
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +20,9 @@ from nbgrader.apps import GenerateFeedbackApp
 from nbgrader.converters import GenerateFeedback
 from nbgrader.converters.base import NbGraderException
 
-from autograder.errors import GradebookError, PoolError
+from autograder.errors import GOES_ON, FolderError, GradebookError, PoolError
+from autograder.folders import Scratch, is_full, put_in_place, remove_abandoned
+from autograder.scores import DATABASE_ERRORS, unusable
 from autograder.workers import LocalWorkers
 
 _PAGES_WORTH_A_WORKER = 50
@@ -46,12 +45,15 @@ def write_feedback(
     `force`; each page as soon as it is there. At most `most` workers; a few pages are written sooner than a worker has started.
 
     Raises:
-        GradebookError: nobody was graded.
+        FolderError: the pages cannot be written: a full disk.
+        GradebookError: nobody was graded, or the gradebook cannot be used.
         PoolError: a worker died.
     """
     root = root.resolve()
     with chdir(root):
         converter = _converter(str(root), assignment)
+        place = _feedback_of(converter.coursedir)
+        remove_abandoned(_prefix(place), place.parent)
         folders = _graded(converter, assignment, students)
         todo = [student for student, folder in folders.items() if force or _is_due(converter, assignment, student, folder)]
     count = min(most, len(todo) // _PAGES_WORTH_A_WORKER)
@@ -66,11 +68,10 @@ def write_feedback(
         for future in as_completed(futures):
             yield Page(student=futures[future], problem=future.result())
     except BrokenExecutor as error:
-        raise PoolError(
-            "a worker died while it wrote feedback; run the same command again, and it goes on from there."
-        ) from error
+        raise PoolError(f"a worker died while it wrote feedback: out of memory, or something killed it. {GOES_ON}") from error
     finally:
         workers.close()
+        remove_abandoned(_prefix(place), place.parent)  # of those that were ended on their way
 
 
 def _graded(converter: Any, assignment: str, students: Sequence[str]) -> dict[str, Path]:
@@ -102,26 +103,58 @@ def _write(root: str, assignment: str, student: str) -> str:
     """Write one student's pages, in a worker; why it could not be done."""
     with chdir(root):
         converter = _converter(root, assignment)
-        coursedir = converter.coursedir
         final = Path(converter._format_dest(assignment, student))
-        folder = coursedir.feedback_directory
-        # nbgrader's steps ask the course where the page is; they take a folder that they made once for one that is there.
-        coursedir.feedback_directory = f"{folder}.{os.getpid()}.{time.monotonic_ns()}"
         try:
-            partial = Path(converter._format_dest(assignment, student))
-            shutil.rmtree(partial, ignore_errors=True)
-            source = converter._format_source(assignment, student)
-            converter.assignments = {source: sorted(map(str, Path(source).glob("*.ipynb")))}
-            converter.convert_notebooks()
-            shutil.rmtree(final, ignore_errors=True)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            partial.rename(final)
+            with _aside(converter.coursedir):
+                partial, source = (form(assignment, student) for form in (converter._format_dest, converter._format_source))
+                converter.assignments = {source: sorted(map(str, Path(source).glob("*.ipynb")))}
+                converter.convert_notebooks()
+                final.parent.mkdir(parents=True, exist_ok=True)
+                put_in_place(Path(partial), final)
         except NbGraderException as error:
+            if isinstance(error.__context__, DATABASE_ERRORS):  # nbgrader would advise to upgrade it
+                raise unusable(converter.coursedir.db_url, error.__context__) from error
+            if converter.no_room is not None:
+                raise FolderError.of(final.absolute(), converter.no_room) from error
             return str(error)
-        finally:
-            shutil.rmtree(Path(coursedir.format_path(coursedir.feedback_directory, ".", ".")).resolve(), ignore_errors=True)
-            coursedir.feedback_directory = folder
+        except OSError as error:
+            raise FolderError.of(final.absolute(), error) from error
     return ""
+
+
+@contextmanager
+def _aside(coursedir: Any) -> Iterator[None]:
+    """Have the course's feedback lie elsewhere: nbgrader's steps ask the course where the page is."""
+    folder, place = coursedir.feedback_directory, _feedback_of(coursedir)
+    scratch = Scratch(_prefix(place), place.parent)
+    coursedir.feedback_directory = str(Path(folder).with_name(scratch.path.name))
+    try:
+        yield
+    finally:
+        coursedir.feedback_directory = folder
+        scratch.close()
+
+
+def _feedback_of(coursedir: Any) -> Path:
+    return Path(coursedir.format_path(coursedir.feedback_directory, ".", ".")).resolve()
+
+
+def _prefix(feedback: Path) -> str:
+    """What the folders under way are called, beside the one where they are put: nobody else's have such a name."""
+    return f".{feedback.name}-under-way-"
+
+
+class _Converter(GenerateFeedback):  # type: ignore[misc]
+    """nbgrader's, which goes on to the next student whatever happened, and forgets what that was."""
+
+    no_room: OSError | None = None
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        try:
+            super().convert_single_notebook(notebook_filename)
+        except OSError as error:
+            self.no_room = error if is_full(error) else None
+            raise
 
 
 @cache
@@ -129,7 +162,7 @@ def _converter(root: str, assignment: str) -> Any:
     """nbgrader's converter for feedback with the configuration of the course in `root`, kept for the life of the process."""
     app = GenerateFeedbackApp()
     app.initialize([f"--assignment={assignment}", "--log-level=ERROR", f"--CourseDirectory.root={root}"])
-    converter = GenerateFeedback(coursedir=app.coursedir, parent=app)
+    converter = _Converter(coursedir=app.coursedir, parent=app)
     converter.writer = FilesWriter(parent=converter, config=converter.config)
     converter.exporter = converter.exporter_class(parent=converter, config=converter.config)
     for step in converter.preprocessors:

@@ -25,7 +25,7 @@ import nbformat
 
 from autograder.cells import Kind, grade_id_of, kind_of
 from autograder.errors import AutograderError, GradebookError
-from autograder.folders import Mark, emptied, is_torn, read_mark, write_files
+from autograder.graded_folders import Mark, emptied, is_torn, read_mark, write_files
 from autograder.history import Entry, Run
 from autograder.package import GradedNotebook, GradedSubmission, Marks, Package, Submission
 from autograder.report import Incident, Report, read_report, report_path

@@ -4,21 +4,27 @@ Runs: trusted side, in the driver.
 
 All it asks of workers is `concurrent.futures.Executor`. When a worker dies (killed for memory, a machine that vanished), nobody
 can say which of the submissions on their way had to do with it: each of them is tried again, alone. One that is
-alone when a worker dies a second time is given up and left to a person.
+alone when a worker dies a second time is given up and left to a person. One whose kernel was killed, which may have been its own
+doing or not, or at which the grader failed, is tried once more from its bytes; what comes of that counts.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass, field
 
-from autograder.errors import AutograderError, PoolError, WallError
+from autograder.errors import GOES_ON, AutograderError, PoolError, WallError
+from autograder.folders import is_full
+from autograder.kernel import status_in_words
 from autograder.package import GradedSubmission, Package, Submission, packed, unpacked
 from autograder.submission import given_up
+from autograder.verdict import Verdict
 from autograder.worker import PackageNeeded, grade_packed
 from autograder.workers import Workers, ready
 
@@ -37,10 +43,8 @@ class _Job:
     submission: Submission
     data: bytes
     alone: bool = False
+    again: bool = False
     began: float = field(default_factory=time.monotonic)
-
-
-_GOES_ON = "What was graded is written down; run the same command again, and it goes on from there."
 
 
 class Pool:
@@ -82,16 +86,24 @@ class Pool:
                 for future in done:
                     job = self._pending.pop(future)
                     if future.cancelled():
-                        raise PoolError(f"the workers are gone, or whoever hands out their work. {_GOES_ON}")
+                        raise PoolError(f"the workers are gone, or whoever hands out their work. {GOES_ON}")
                     error = future.exception()
                     if error is None:
-                        yield unpacked(future.result())
+                        result = unpacked(future.result())
+                        if job.again or not _was_disturbed(result):
+                            yield result
+                        else:
+                            log.info("%s: a kernel was killed, or the grader failed: trying again", job.submission.student)
+                            job.again = True
+                            self._submit(job)
                     elif isinstance(error, PackageNeeded):
                         self._submit(job, self._packed)
                     elif self._workers.are_lost(error):
                         lost.append(job)
                     elif isinstance(error, WallError):
                         raise error
+                    elif isinstance(error, OSError) and is_full(error):
+                        raise _no_room(error) from error
                     else:
                         log.error("%s: grading failed", job.submission.student, exc_info=error)
                         yield GradedSubmission(student=job.submission.student, problem=_in_words(error))
@@ -111,7 +123,7 @@ class Pool:
 
     def _take(self, package: Package) -> None:
         """Make ready for a round with `package`; workers that have it are not sent it again."""
-        digest, device = package.digest(), _device_of(package)
+        digest, device = package.digest(), package.rules.device_in_use
         if digest != self._digest:
             self._package, self._digest, self._packed = package, digest, packed(package)
         if self._executor is None or device != self._device:
@@ -170,12 +182,21 @@ class Pool:
             self._executor.submit(ready).result(_START_SECONDS)
         except (BrokenExecutor, TimeoutError) as error:
             raise PoolError(
-                f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {_GOES_ON}"
+                f"a fresh worker died or said nothing: out of memory or processes, or something kills them. {GOES_ON}"
             ) from error
 
 
-def _device_of(package: Package) -> str:
-    return package.rules.device or ("cpu" if package.rules.manifest is None else package.rules.manifest.device)
+def _was_disturbed(result: GradedSubmission) -> bool:
+    reports = [notebook.report for notebook in result.notebooks]
+    killed = any(report.kernel.end == status_in_words(-signal.SIGKILL) for report in reports)
+    return killed or any(cell.verdict is Verdict.INTERNAL for report in reports for cell in report.cells)
+
+
+def _no_room(error: OSError) -> PoolError:
+    where = error.filename or tempfile.gettempdir()
+    return PoolError(
+        f"a worker has no room for its temporary files in {where}: {error}. `TMPDIR` names another folder. {GOES_ON}"
+    )
 
 
 def _in_words(error: BaseException) -> str:

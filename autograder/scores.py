@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from nbgrader.api import (
@@ -22,6 +22,7 @@ from nbgrader.api import (
     BaseCell,
     Grade,
     Gradebook,
+    InvalidEntry,
     MissingEntry,
     Notebook,
     Student,
@@ -30,10 +31,10 @@ from nbgrader.api import (
 )
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy import bindparam, event, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from autograder.errors import GradebookError, MissingInGradebook
+from autograder.errors import GOES_ON, GradebookError, MissingInGradebook
 from autograder.package import Marks
 from autograder.revision import Score
 
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 30.0
 """How long a write waits for another program that is writing: formgrader, or nbgrader's own commands."""
+DATABASE_ERRORS = (DBAPIError, ArgumentError, sqlite3.Error)
+"""What a database that cannot be used has nbgrader raise."""
 T = TypeVar("T")
 
 
@@ -148,14 +151,29 @@ class Ledger:
     def __init__(self, db_url: str, course_id: str) -> None:
         """Raises: GradebookError: it cannot be opened."""
         self._url = db_url
+        logging.getLogger("tornado.application").addFilter(_is_news)
         self._book = self._tried(lambda: Gradebook(db_url, course_id))
-        if self._book.engine.dialect.name == "sqlite":
+        prepare = _PREPARATIONS.get(self._book.engine.dialect.name)
+        if prepare is not None:
             self._book.db.remove()
             self._book.engine.dispose()
-            event.listen(self._book.engine, "connect", _prepare_sqlite)
+            event.listen(self._book.engine, "connect", partial(_prepare, prepare))
         # Without autoflush: what is flushed while nbgrader builds a submission would be a part of it, and SQLAlchemy warns.
         session = sessionmaker(class_=_OneTransaction, bind=self._book.engine, autoflush=False, future=True)
         self._book.db = scoped_session(session)
+
+    def read(self, question: Callable[[Gradebook], T]) -> T:
+        """What `question` finds in the gradebook.
+
+        Raises:
+            GradebookError: the gradebook cannot be read.
+        """
+
+        def ask() -> T:
+            with self._transaction() as book:
+                return question(book)
+
+        return self._tried(ask)
 
     def record(
         self,
@@ -245,28 +263,42 @@ class Ledger:
                     f"{error}. The gradebook must know the assignment (`nbgrader generate_assignment`), and the student where "
                     "the course says `c.Autograde.create_student = False`."
                 ) from error
-            except OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise self._unusable(error) from error
+            except (*DATABASE_ERRORS, InvalidEntry, FileNotFoundError, ModuleNotFoundError) as error:
+                # nbgrader calls it an invalid entry whatever the database said to it.
+                cause = error.__context__ if isinstance(error, InvalidEntry) and error.__context__ is not None else error
+                if "database is locked" not in str(error) or time.monotonic() > until:
+                    raise unusable(self._url, cause) from error
                 time.sleep(0.05)
-            except (DBAPIError, sqlite3.Error, FileNotFoundError) as error:
-                raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> GradebookError:
-        said = str(getattr(error, "orig", None) or error).splitlines()[0]
-        return GradebookError(
-            f"the gradebook {self._url.rpartition('@')[2]} cannot be used: {said}. What was graded before this is written down; "
-            "run the same command again when it can be used, and it goes on from there."
-        )
 
     def close(self) -> None:
         """Let go of the database."""
         self._book.close()
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    """Readers (formgrader) and the writer do not wait for each other, and two writers wait instead of failing."""
+def _is_news(record: logging.LogRecord) -> bool:
+    """What nbgrader logs of an error of the database, with a traceback, is told by us, or tried again."""
+    return not str(record.msg).startswith("Rolling back session")
+
+
+def unusable(db_url: str, error: BaseException) -> GradebookError:
+    """What a person is told about an error of the database."""
+    said = str(getattr(error, "orig", None) or error).splitlines()[0]
+    advice = " `pip install autograder[postgres]` brings what PostgreSQL needs." if isinstance(error, ImportError) else ""
+    return GradebookError(f"the gradebook {db_url.rpartition('@')[2]} cannot be used: {said}.{advice} {GOES_ON}")
+
+
+_PREPARATIONS = {
+    # Readers (formgrader) and the writer do not wait for each other, and two writers wait instead of failing.
+    "sqlite": (f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}", "PRAGMA journal_mode = WAL"),
+    # Elsewhere only whoever writes the same rows is waited for, and without this for ever.
+    "postgresql": (f"SET lock_timeout = '{_BUSY_SECONDS:g}s'",),
+}
+"""Dialect -> what each connection is told first."""
+
+
+def _prepare(commands: Sequence[str], connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    for command in commands:
+        cursor.execute(command)
     cursor.close()
+    connection.commit()

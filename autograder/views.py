@@ -90,9 +90,10 @@ def print_json_line(data: Any) -> None:
     print(json.dumps(data), flush=True)
 
 
-def log_to_terminal(*, verbose: bool) -> None:
-    """Show the log: warnings, or with `verbose` also what is done on the way."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[RichHandler(show_path=False)])
+def log_to_terminal(screen: Screen, *, verbose: bool) -> None:
+    """Show the log on `screen`: warnings, or with `verbose` also what is done on the way."""
+    handler = RichHandler(console=screen._console, show_path=False)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
 
 
 def scaffold_view(made: Scaffold, course: Path) -> Text:

@@ -17,6 +17,8 @@ from multiprocessing.forkserver import ensure_running
 from types import FrameType
 from typing import Protocol
 
+from autograder.folders import Scratch
+
 GRADING = ("autograder.worker", "papermill.engines")
 """What every worker that grades needs."""
 _FIRST = "autograder.light"
@@ -54,7 +56,7 @@ class LocalWorkers:
     def __init__(self, count: int, needs: Sequence[str] = GRADING) -> None:
         """`needs` are the modules that they will use."""
         self.count = count
-        self._scratch = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
+        self._scratch = Scratch("autograder-run-")
         self._executor: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([_FIRST, *needs])
@@ -64,7 +66,7 @@ class LocalWorkers:
     def open(self, device: str = "cpu") -> Executor:
         """See `Workers`."""
         self._end()
-        self._executor = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(self._scratch.name,))
+        self._executor = ProcessPoolExecutor(self.count, self._context, initializer=_begin, initargs=(str(self._scratch.path),))
         return self._executor
 
     def are_lost(self, error: BaseException) -> bool:
@@ -74,7 +76,7 @@ class LocalWorkers:
     def close(self) -> None:
         """See `Workers`."""
         self._end()
-        self._scratch.cleanup()
+        self._scratch.close()
 
     def _end(self) -> None:
         if self._executor is not None:

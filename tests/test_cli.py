@@ -182,7 +182,7 @@ def test_doctor_says_what_to_do_about_each_lack(tmp_path: Path, capsys: pytest.C
     text = " ".join(capsys.readouterr().out.split())
     assert "configure(c)" in text
     assert "secret" not in text
-    assert "psycopg2" in text
+    assert "autograder[postgres]" in text
 
 
 def test_doctor_notices_a_config_that_fails_to_load(tmp_path: Path) -> None:

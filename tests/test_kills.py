@@ -1,6 +1,6 @@
 """Whatever is killed whenever, running again gives the gradebook and the folders of an undisturbed run.
 
-Each round has its own seed, which says which process, when, and how often; they run with `make kills`.
+Each round has its own seed, which says when, and which of several; the kinds take turns, so that each is hit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,110 +25,153 @@ from typing import Any
 import pytest
 
 from tests import make
+from tests.processes import Process, below, survivors
 from tests.test_course import GOOD, SOURCE, TRIPLE
-from tests.traces import rows, tree
+from tests.traces import marks, tables, tree
 
 pytestmark = pytest.mark.kills
 STUDENTS = 10
-ROUNDS = 10
-VICTIMS = ("driver", "worker", "zygote")
+KINDS = ("driver", "worker", "zygote", "warden", "kernel", "examiner")
+SEEDS = range(12)
+KILLS = 2
+"""In a row, in each round: each kind has its turn at four of them."""
 COMMAND = [sys.executable, "-m", "autograder", "grade", "ps1", "--workers", "2", "--json"]
+FEEDBACK = [
+    sys.executable,
+    "-c",
+    "from autograder import cli, handback; handback._PAGES_WORTH_A_WORKER = 1; cli.main(['feedback', 'ps1', '--workers', '2'])",
+]
+COUNTS = """
+from pathlib import Path
+
+def count(**_):
+    with Path("recorded").open("a") as file:
+        file.write("one\\n")
+
+c.Autograde.post_convert_hook = count
+"""
+"""nbgrader's own way of being told that a submission was written down."""
+TRACES = ("incidents", "starts")
+"""What a report rightly says of a kill."""
 
 
 @dataclass
 class Undisturbed:
-    """The class before and after a run that nobody disturbs."""
+    """The class before and after runs that nobody disturbs."""
 
     before: Path
-    rows: dict[str, Any]
+    after: make.Course
+    tables: dict[str, list[str]]
     tree: dict[str, Any]
+    marks: dict[str, str]
     seconds: float
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("kills")
-    course = make.Course(folder / "before")
+    course = make.Course(folder / "before", make.TWO_LINES + COUNTS)
     released = course.release("ps1", SOURCE)
     for number in range(STUDENTS):
         wrong = {"double": "def double(x):\n    return x"} if number % 3 == 0 else {}
         slow = "import time\ntime.sleep(0.1)\n"
         course.submit(f"s{number}", "ps1", make.replaced(released, {"double": slow + GOOD, "triple": TRIPLE, **wrong}))
-    shutil.copytree(course.root, folder / "after")
-    after = make.Course(folder / "after")
+    after = the_same(course.root, folder / "after")
     began = time.monotonic()
-    done = after.autograder("grade", "ps1", "--workers", "2", "--json")
+    done = make.run(COMMAND, after.root)
+    seconds = time.monotonic() - began
     assert done.returncode == 0, done.stderr
-    return Undisturbed(course.root, rows(after), tree(after), time.monotonic() - began)
+    assert recorded(after) == STUDENTS
+    return Undisturbed(course.root, after, tables(gradebook(after)), tree(after, without=TRACES), marks(after), seconds)
 
 
-def below(pid: int) -> list[tuple[int, str]]:
-    """Process id and command line of every process below `pid`."""
-    parents: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-    found, newest = [], {pid}
-    while newest:
-        newest = {child for child, parent in parents.items() if parent in newest}
-        found += sorted(newest)
-    commands = []
-    for child in found:
-        with suppress(OSError):
-            commands.append((child, Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()))
-    return commands
+@pytest.fixture(scope="module")
+def hits() -> Counter[str]:
+    """How often a process of each kind was killed."""
+    return Counter()
 
 
-def victims(driver: int, kind: str) -> list[int]:
-    """The processes of that kind that live now."""
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Where temporary files lie: a unix socket's path must be short."""
+    with tempfile.TemporaryDirectory(prefix="kills-") as name:
+        yield Path(name)
+
+
+def the_same(root: Path, folder: Path) -> make.Course:
+    shutil.copytree(root, folder)
+    return make.Course(folder, make.TWO_LINES + COUNTS)
+
+
+def gradebook(course: make.Course) -> str:
+    return f"sqlite:///{course.root / 'gradebook.db'}"
+
+
+def recorded(course: make.Course) -> int:
+    path = course.root / "recorded"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def of_kind(kind: str, driver: int) -> list[int]:
+    """The processes of that kind that live now.
+
+    bubblewrap forks once, and its child becomes the zygote's parent; a zygote's children are wardens, the candidate's first.
+    """
     if kind == "driver":
         return [driver]
     lived = below(driver)
+    if kind == "worker":
+        servers = [process.pid for process in lived if "forkserver" in process.command and process.parent == driver]
+        return [process.pid for process in lived if process.parent in servers]
+    outer = [process.pid for process in lived if "bwrap" in process.command and process.namespaces == 1]
     if kind == "zygote":
-        return [pid for pid, command in lived if command.startswith(("bwrap", "/usr/bin/bwrap"))][:2]
-    servers = [pid for pid, command in lived if "forkserver" in command]
-    return [pid for server in servers[:1] for pid, _ in below(server) if f"\nPPid:\t{server}\n" in _status(pid)]
+        return outer
+    inner = [process.pid for process in lived if process.parent in outer]
+    zygotes = [process.pid for process in lived if process.parent in inner]
+    found = []
+    for zygote in zygotes:
+        wardens = [process.pid for process in lived if process.parent == zygote]
+        if kind == "warden":
+            found += wardens
+        else:
+            chosen = wardens[:1] if kind == "kernel" else wardens[1:]
+            found += [process.pid for process in lived if process.parent in chosen]
+    return found
 
 
-def _status(pid: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/status").read_text()
-    return ""
+def after(seconds: float) -> Callable[[], bool]:
+    """Whether so many seconds have passed since this was called."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
 
 
-def survivors(pids: list[int]) -> list[int]:
-    """Those of `pids` that have not ended after some seconds."""
-    until = time.monotonic() + 15
-    left = pids
-    while left and time.monotonic() < until:
-        time.sleep(0.1)
-        left = [pid for pid in left if _status(pid) and "State:\tZ" not in _status(pid)]
-    return left
-
-
-def run_and_kill(root: Path, chance: random.Random, seconds: float) -> str:
-    """Run the command and kill something at a moment drawn from `chance`; what was killed, if it lived then."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    with subprocess.Popen(COMMAND, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        kind = chance.choice(VICTIMS)
-        time.sleep(chance.uniform(0.2, 1.0) * seconds)
-        found = victims(process.pid, kind) if process.poll() is None else []
-        lived = below(process.pid)
-        orphans = [pid for pid, _ in lived]
-        if found:
-            with suppress(ProcessLookupError):
-                os.kill(chance.choice(found), signal.SIGKILL)
-        process.communicate(timeout=120)
-    left = survivors(orphans)
-    assert left == [], f"{kind} was killed, and these live on: {[(pid, command) for pid, command in lived if pid in left]}"
-    return kind if found else ""
+def run_and_kill(
+    command: list[str], root: Path, place: Path, kind: str, moment: Callable[[], bool], chance: random.Random
+) -> bool:
+    """Run the command and kill a process of that kind as soon as it is `moment`, and there is one; whether there was."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(place)}
+    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        lived: list[Process] = []
+        hit = False
+        while process.poll() is None and not hit:
+            time.sleep(0.01)
+            found = of_kind(kind, process.pid) if moment() else []
+            if found:
+                lived = below(process.pid)
+                with suppress(ProcessLookupError):
+                    os.kill(chance.choice(found), signal.SIGKILL)
+                    hit = True
+        _, said = process.communicate(timeout=120)
+    assert b"Traceback" not in said, (kind, said.decode())
+    left = survivors([one.pid for one in lived])
+    assert left == [], f"{kind} was killed, and these live on: {[one for one in lived if one.pid in left]}"
+    return hit
 
 
 def test_second_run_in_the_same_course_is_refused(undisturbed: Undisturbed) -> None:
-    folder = undisturbed.before.parent / "after" / "autograded"
-    held = os.open(folder, os.O_RDONLY)
+    held = os.open(undisturbed.after.root / "autograded", os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
-    done = make.Course(folder.parent).autograder("grade", "ps1", "--json")
+    done = undisturbed.after.autograder("grade", "ps1", "--json")
     os.close(held)
     assert done.returncode == 3
     assert "another `autograder grade` is at work" in json.loads(done.stdout)["error"]
@@ -137,8 +183,7 @@ def _hears_interrupts() -> None:
 
 
 def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    shutil.copytree(undisturbed.before, tmp_path / "course")
-    course = make.Course(tmp_path / "course")
+    course = the_same(undisturbed.before, tmp_path / "course")
     with subprocess.Popen(
         COMMAND,
         cwd=course.root,
@@ -150,29 +195,75 @@ def test_interrupted_run_ends_at_once_and_goes_on_from_there(undisturbed: Undist
         until = time.monotonic() + 60
         while time.monotonic() < until and len(list(course.root.glob("autograded/*/ps1"))) < 2:
             time.sleep(0.05)
-        lived = [pid for pid, _ in below(process.pid)]
+        lived = [one.pid for one in below(process.pid)]
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     assert b"Traceback" not in said, said
     assert survivors(lived) == []
-    done = json.loads(course.autograder("grade", "ps1", "--workers", "2", "--json").stdout)
+    done = json.loads(make.run(COMMAND, course.root).stdout)
     assert done["unchanged"] >= 2
-    assert rows(course) == undisturbed.rows
-    assert tree(course) == undisturbed.tree
+    assert tables(gradebook(course)) == undisturbed.tables
+    assert tree(course, without=TRACES) == undisturbed.tree
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
-def test_killed_runs_end_like_an_undisturbed_one(undisturbed: Undisturbed, tmp_path: Path, seed: int) -> None:
-    course_folder = tmp_path / "course"
-    shutil.copytree(undisturbed.before, course_folder)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_killed_runs_end_like_an_undisturbed_one(
+    undisturbed: Undisturbed, tmp_path: Path, place: Path, hits: Counter[str], seed: int
+) -> None:
+    course = the_same(undisturbed.before, tmp_path / "course")
     chance = random.Random(seed)
-    killed = [run_and_kill(course_folder, chance, undisturbed.seconds) for _ in range(2)]
-    course = make.Course(course_folder)
-    done = course.autograder("grade", "ps1", "--workers", "2", "--json")
+    killed = []
+    for number in range(KILLS):
+        kind = KINDS[(seed * KILLS + number + seed // len(KINDS)) % len(KINDS)]
+        moment = after(chance.uniform(0.1, 0.9) * undisturbed.seconds)
+        if run_and_kill(COMMAND, course.root, place, kind, moment, chance):
+            killed.append(kind)
+    hits.update(killed)
+    done = make.run(COMMAND, course.root, environment={"TMPDIR": str(place)})
     assert done.returncode == 0, (killed, done.stderr)
-    last = json.loads(course.autograder("grade", "ps1", "--workers", "1", "--json").stdout)
-    assert (last["unchanged"], last["graded"]) == (STUDENTS, []), killed
-    assert rows(course) == undisturbed.rows, killed
-    assert tree(course) == undisturbed.tree, killed
-    assert [path.name for path in course_folder.glob("autograded/*/.*")] == [], killed
+    result = json.loads(done.stdout)
+    assert result["unchanged"] + len(result["graded"]) == STUDENTS, killed
+    assert tables(gradebook(course)) == undisturbed.tables, killed
+    assert tree(course, without=TRACES) == undisturbed.tree, killed
+    assert marks(course) == undisturbed.marks, killed
+    # Written down once each; the driver may have died after putting one in place, before it could count it.
+    assert STUDENTS - killed.count("driver") <= recorded(course) <= STUDENTS, killed
+    assert [path.name for path in course.root.glob("autograded/*/.*")] == [], killed
+    # Of a killed driver stays what multiprocessing made to talk to its server: an empty folder.
+    assert [path.name for path in place.iterdir() if "driver" not in killed or not path.name.startswith("pymp-")] == [], killed
+
+
+def test_every_kind_of_process_was_hit(hits: Counter[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Only after all rounds, in one process."""
+    if sum(hits.values()) < len(SEEDS):
+        pytest.skip("not all rounds were run")
+    with capsys.disabled():
+        sys.stdout.write(f"\nkilled in {len(SEEDS)} rounds: {', '.join(f'{hits[kind]} {kind}' for kind in KINDS)}\n")
+    assert all(hits[kind] >= 2 for kind in KINDS), hits
+
+
+@pytest.mark.parametrize(("seed", "kind"), [(0, "driver"), (1, "worker"), (2, "driver")])
+def test_feedback_that_is_killed_half_way_goes_on(
+    undisturbed: Undisturbed, tmp_path: Path, place: Path, seed: int, kind: str
+) -> None:
+    whole = the_same(undisturbed.after.root, tmp_path / "whole")
+    course = the_same(undisturbed.after.root, tmp_path / "course")
+    assert make.run(FEEDBACK, whole.root).returncode == 0
+    chance = random.Random(seed)
+    enough = chance.randint(1, STUDENTS - 3)
+
+    def written() -> int:
+        return len(list(course.root.glob("feedback/*/ps1/*.html")))
+
+    assert run_and_kill(FEEDBACK, course.root, place, kind, lambda: written() >= enough, chance)
+    assert enough <= written() < STUDENTS
+    done = json.loads(course.autograder("feedback", "ps1", "--json").stdout)
+    assert len(done) <= STUDENTS - enough
+    assert pages(course) == pages(whole)
+    assert sorted(path.name for path in course.root.iterdir()) == sorted(path.name for path in whole.root.iterdir())
+
+
+def pages(course: make.Course) -> dict[str, bytes]:
+    top = course.root / "feedback"
+    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}

@@ -14,11 +14,11 @@ PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
-        *("workers", "light"),
+        *("folders", "light"),
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots", "allowance", "delivery"),
+        *("documents", "plots", "allowance", "delivery", "workers"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("packing", "scores", "differences"),
     ),
     ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
-    ("engine", "desk", "crossing", "bothways", "folders"),
+    ("engine", "desk", "crossing", "bothways", "graded_folders"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
     ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import pytest
 from autograder import pool
 from autograder.errors import PoolError, WallError
 from autograder.limits import Limits
-from autograder.package import File, GradedSubmission, Package, Rules, Sheet, Submission, packed, unpacked
+from autograder.package import File, GradedNotebook, GradedSubmission, Marks, Package, Rules, Sheet, Submission, packed, unpacked
 from autograder.pool import Pool
+from autograder.report import CellReport, KernelReport, Report
 from autograder.restore import SourceCell
 from autograder.verdict import Verdict
 from autograder.worker import PackageNeeded
@@ -159,6 +161,35 @@ def test_worker_that_dies_once_costs_nobody_anything() -> None:
     found = list(Pool(Workers(answer)).grade(package(), class_of("a", "b", "c")))
     assert sorted(one.student for one in found) == ["a", "b", "c"]
     assert all(one == graded(one.student) for one in found)
+
+
+@pytest.mark.parametrize("lasts", [False, True])
+def test_submission_whose_kernel_was_killed_or_at_which_the_grader_failed_is_tried_once_more(lasts: bool) -> None:
+    ends = {"killed": KernelReport(source="warm", end="died: killed by signal 9 (SIGKILL)"), "fails": KernelReport(source="warm")}
+    cell = CellReport(grade_id="test_f", verdict=Verdict.INTERNAL, points=None, max_points=3.0)
+    disturbed = {
+        name: Report(cells=(cell,) if name == "fails" else (), kernel=end, assignment="ps1") for name, end in ends.items()
+    }
+
+    def answer(student: str) -> GradedSubmission:
+        if student in disturbed and (lasts or workers.asked[student] == 1):
+            marks = Marks(points={}, comments={})
+            notebook = GradedNotebook(name="ps1", content=b"", report=disturbed[student], marks=marks)
+            return GradedSubmission(student=student, notebooks=(notebook,))
+        return graded(student)
+
+    workers = Workers(answer)
+    found = {one.student: one for one in Pool(workers).grade(package(), class_of("a", "killed", "fails"))}
+    assert workers.asked == {"a": 1, "killed": 2, "fails": 2}
+    assert [bool(found[name].notebooks) for name in ("a", "killed", "fails")] == [False, lasts, lasts]
+
+
+def test_full_disk_of_a_worker_ends_the_run_and_costs_nobody_anything() -> None:
+    def answer(student: str) -> GradedSubmission:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/autograder-x")
+
+    with pytest.raises(PoolError, match=r"no room .* in /tmp/autograder-x: No space left on device.*TMPDIR"):
+        list(Pool(Workers(answer)).grade(package(), class_of("a", "b")))
 
 
 def test_error_of_one_submission_is_its_problem_alone() -> None:

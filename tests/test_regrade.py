@@ -15,10 +15,10 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder import bookkeeping, cli, folders, history, partial, scores
+from autograder import bookkeeping, cli, folders, graded_folders, history, partial, scores
 from autograder.bookkeeping import Graded
 from autograder.errors import GradebookError
-from autograder.folders import read_mark
+from autograder.graded_folders import read_mark
 from autograder.grading import ClassRun, past_gradings
 from autograder.handback import write_feedback
 from autograder.history import Entry, History, Run
@@ -137,7 +137,7 @@ def graded_in_a_worker(course: make.Course) -> dict[str, GradedSubmission]:
     workers = Real({})
     run = ClassRun(course.root, "ps1", Pool(workers))
     with chdir(course.root):
-        workplace = Workplace(run._package())
+        workplace = Workplace(run._read_package())
     try:
         list(run.grade(force=True, dry_run=True))
     finally:
@@ -341,7 +341,7 @@ def half_moved(partial: Path, final: Path, *, there: bool) -> None:
 
 
 MOMENTS = {
-    "folder written": (bookkeeping, "write_folder", dies_after(folders.write_folder)),
+    "folder written": (bookkeeping, "write_folder", dies_after(graded_folders.write_folder)),
     "cells written": (bookkeeping, "write_merged", dies_after(partial.write_merged)),
     "gradebook written": (scores.Ledger, "record", dies_after(scores.Ledger.record)),
     "half moved": (bookkeeping, "put_in_place", half_moved),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from autograder import scores
 from autograder.errors import GradebookError, MissingInGradebook
@@ -77,6 +81,35 @@ def test_gradebook_that_is_locked_for_a_moment_is_waited_for(url: str) -> None:
     release.join()
     other.close()
     ledger.close()
+
+
+def test_full_gradebook_is_told_and_goes_on_with_the_next(url: str) -> None:
+    def small(connection: Any, _: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    event.listen(Engine, "connect", small)
+    ledger = Ledger(url, "default_course")
+    written = 0
+
+    def go_on() -> None:
+        nonlocal written
+        while True:
+            record(ledger, f"s{written:03}", RIGHT)
+            written += 1
+
+    with pytest.raises(GradebookError, match=r"cannot be used: database or disk is full.*run the same command again"):
+        go_on()
+    ledger.close()
+    event.remove(Engine, "connect", small)
+    ledger = Ledger(url, "default_course")
+    record(ledger, f"s{written:03}", RIGHT)
+    ledger.close()
+    with Gradebook(url) as book:
+        assert [student.id for student in book.students] == [f"s{number:03}" for number in range(written + 1)]
+        assert all(grade.auto_score == 3.0 for one in book.assignment_submissions("ps1") for grade in one.notebooks[0].grades)
+        assert len(book.assignment_submissions("ps1")) == written + 1
 
 
 def test_gradebook_that_is_none_is_told(tmp_path: Path) -> None:
