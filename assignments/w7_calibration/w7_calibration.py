@@ -95,7 +95,7 @@ def draw_reliability(upper: plt.Axes, lower: plt.Axes, bins: dict[str, np.ndarra
 # A network gives each of $K$ classes a probability; it answers with the largest, and that largest probability is its **confidence**. It is **calibrated** if, among all answers with confidence $c$, the fraction $c$ is right:
 # $$P(\text{right} \mid \text{confidence} = c) = c \quad \text{for every } c.$$
 #
-# *Predict before you run:* here are six test images. How many will the network read correctly, and how many of its mistakes will be confident ones?
+# *Predict before you run:* the cell shows six test images, picked by us, and prints a mean confidence and an accuracy over all 797. Which of the two will be higher, and how sure will the wrong answers in the row be?
 
 # %% nbgrader={"grade": false, "grade_id": "plot_images", "locked": true, "schema_version": 3, "solution": false, "task": false}
 logits, y = network_logits("test")
@@ -114,7 +114,7 @@ print(f"all {len(y)} test images: mean confidence {conf.mean():.3f}, accuracy {c
 
 
 # %% [markdown]
-# On average the network claims more than it delivers. One average can hide much: a network that is too sure of some images and too unsure of others may look perfect. So we look **bin by bin**. With $B$ bins of equal width, bin $b = 0, \dots, B-1$ holds the confidences with $b/B < c \le (b+1)/B$; a confidence of exactly 0 joins bin 0.
+# Two of the six are wrong, with 97 and 100 %; on average the network claims more than it delivers. One average can hide much: a network that is too sure of some images and too unsure of others may look perfect. So we look **bin by bin**. With $B$ bins of equal width, bin $b = 0, \dots, B-1$ holds the confidences with $b/B < c \le (b+1)/B$; a confidence of exactly 0 joins bin 0.
 #
 # **Worked example.** Eight answers, $B = 4$:
 #
@@ -231,7 +231,7 @@ figure.suptitle("Reliability of network 0 on seen and on unseen images (10 bins)
 plt.show()
 
 # %% [markdown]
-# **Reading.** On training images the network is right in .94 of cases and only .84 sure. On fresh ones nearly every bar ends below the diagonal: of the answers given with .6 to .7, only .42 are right. Beware of bars without images: the leftmost test bin holds three. *What would change if* we trained twice as long? More confidence, hardly more accuracy.
+# **Reading.** On training images the network is right in .94 of cases and only .84 sure. On fresh ones nearly every bar ends below the diagonal: of the answers given with .6 to .7, only .42 are right. The leftmost test bin holds three images: ignore it. *What would change if* we trained twice as long? More confidence, hardly more accuracy.
 
 # %% [markdown]
 # ## 2 One number for the gap
@@ -403,7 +403,7 @@ plt.legend(loc="upper left", frameon=False, fontsize=9)
 plt.show()
 
 # %% [markdown]
-# **Reading.** A perfect forecaster is charged .04 (ECE) or .06 (RMS) at 15 bins, .15 or .21 at 200: with four answers in a bin, chance alone makes gaps, and absolute values cannot cancel. So compare only at equal numbers of bins and answers. *What would change with* 100 times as many answers? At 15 bins, chance would be charged a tenth.
+# **Reading.** A perfect forecaster is charged .04 (ECE) or .06 (RMS) at 15 bins, .15 or .21 at 200: with four answers in a bin, chance alone makes gaps. So compare only at equal numbers of bins and answers. *What would change with* 100 times as many answers? At 15 bins, chance would be charged a tenth.
 
 # %% [markdown]
 # ## 3 Scores that cannot be flattered
@@ -520,7 +520,7 @@ plots.finish(plt.gca(), title="Mean score of always stating q when it rains on 7
 plt.show()
 
 # %% [markdown]
-# **Reading.** Brier and log loss are lowest at .7: the honest forecast is the best one. The naive score falls to the very edge: it pays you to exaggerate. Brier never exceeds 2; for the sure and wrong the log loss has no limit but ours. *What would change if* it rained on 9 days of 10? Both minima would move to .9.
+# **Reading.** Brier and log loss are lowest at .7: the honest forecast is the best one. The naive score pays you to exaggerate. Brier never exceeds 2; for the sure and wrong the log loss has no limit but ours. *What would change if* it rained on 9 days of 10? Both minima would move to .9.
 
 # %% [markdown]
 # ## 4 One number that repairs
@@ -843,7 +843,7 @@ plots.finish(plt.gca(), title="Calibration under shift (797 test images, tempera
 plt.show()
 
 # %% [markdown]
-# **Reading.** (a) Louder: accuracy falls to .26, network 0 stays .74 sure. $T$ and the ensemble start lower; they postpone and do not prevent. (b) Cleaner: at .25 the repaired network errs by .107, the untouched one by .043; now it is not sure enough. *What would change if* $T$ were fitted at each noise? All would be well, given labels from there.
+# **Reading.** (a) Louder: accuracy falls to .26, network 0 stays .74 sure. $T$ and the ensemble postpone the damage. (b) Cleaner: at .25 the repaired network errs by .107, the untouched one by .043; now it is not sure enough. *What would change if* $T$ were fitted at each noise? All would be well, given labels from there.
 
 # %% [markdown]
 # ## 7 Saying nothing
