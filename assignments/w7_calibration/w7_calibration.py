@@ -153,15 +153,12 @@ def reliability_bins(conf: np.ndarray, correct: np.ndarray, n_bins: int) -> dict
 
 # %% nbgrader={"grade": true, "grade_id": "test_reliability_bins", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 # Exercise 1.1, aspect: values
-_conf = np.array([0.30, 0.45, 0.50, 0.70, 0.80, 0.90, 0.90, 1.00])
-_correct = np.array([False, True, False, True, True, False, True, True])
-_bins = reliability_bins(_conf, _correct, 4)
+_bins = reliability_bins(np.array([0.3, 0.95, 0.4, 0.8, 0.6]), np.array([False, False, True, True, True]), 2)
 assert isinstance(_bins, dict) and set(_bins) == {"count", "acc", "conf"}, "Exercise 1.1: return a dict with the keys count, acc and conf"
-assert all(isinstance(_v, np.ndarray) and _v.shape == (4,) for _v in _bins.values()), "Exercise 1.1: each value is an array of shape (n_bins,)"
+assert {np.shape(_v) for _v in _bins.values()} == {(2,)}, "Exercise 1.1: each value is an array of shape (n_bins,)"
 assert _bins["count"].dtype == np.int64 and _bins["acc"].dtype == _bins["conf"].dtype == np.float64, "Exercise 1.1: count is int64, acc and conf are float64"
-assert _bins["count"].tolist() == [0, 3, 1, 4], "Exercise 1.1: the counts of the worked example do not come out"
-assert np.allclose(_bins["acc"][1:], [1 / 3, 1, 0.75]), "Exercise 1.1: the accuracies of the worked example do not come out"
-assert np.allclose(_bins["conf"][1:], [1.25 / 3, 0.7, 0.9]), "Exercise 1.1: conf is the mean of the confidences in the bin, not its middle"
+assert _bins["count"].tolist() == [2, 3] and np.allclose(_bins["acc"], [1 / 2, 2 / 3]), "Exercise 1.1: count is the number of answers in the bin, acc the fraction of them that is correct"
+assert np.allclose(_bins["conf"], [0.7 / 2, 2.35 / 3]), "Exercise 1.1: conf is the mean of the confidences in the bin, not its middle"
 visible_passed("1.1, values")
 ### BEGIN HIDDEN TESTS
 for _seed, _n, _b in ((1, 50, 10), (2, 400, 15), (3, 7, 1), (4, 3, 6)):
@@ -178,6 +175,10 @@ for _seed, _n, _b in ((1, 50, 10), (2, 400, 15), (3, 7, 1), (4, 3, 6)):
 
 # %% nbgrader={"grade": true, "grade_id": "test_reliability_bins_edges", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 # Exercise 1.1, aspect: edges and empty bins
+_conf = np.array([0.30, 0.45, 0.50, 0.70, 0.80, 0.90, 0.90, 1.00])
+_bins = reliability_bins(_conf, np.array([False, True, False, True, True, False, True, True]), 4)
+assert _bins["count"].tolist() == [0, 3, 1, 4], "Exercise 1.1: the counts of the worked example do not come out"
+assert np.allclose(_bins["acc"][1:], [1 / 3, 1, 3 / 4]) and np.allclose(_bins["conf"][1:], [1.25 / 3, 0.7, 0.9]), "Exercise 1.1: the means of the worked example do not come out"
 _bins = reliability_bins(np.array([0.0, 1.0]), np.array([True, False]), 2)
 assert _bins["count"].tolist() == [1, 1], "Exercise 1.1: confidences of exactly 0 and exactly 1 belong to the first and the last bin"
 _bins = reliability_bins(np.array([0.75, 0.75]), np.array([True, False]), 4)
@@ -244,7 +245,7 @@ plt.show()
 # %% [markdown]
 # ### Exercise 2.1 `ece` (11 points)
 #
-# *Easy. Importance: very high. About 15 minutes.* You may call `reliability_bins`; in these tests it is the reference's, so a mistake there costs nothing here. What becomes of the nan in an empty bin?
+# *Easy. Importance: very high. About 15 minutes.* You may call `reliability_bins`: when this exercise is graded the reference stands in for yours, so a mistake there costs nothing here. What becomes of the nan in an empty bin?
 
 # %% nbgrader={"grade": false, "grade_id": "ece", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def ece(conf: np.ndarray, correct: np.ndarray, n_bins: int = 15) -> float:
@@ -264,17 +265,15 @@ def ece(conf: np.ndarray, correct: np.ndarray, n_bins: int = 15) -> float:
 
 # %% nbgrader={"grade": true, "grade_id": "test_ece", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 # Exercise 2.1, aspect: values
-_conf = np.array([0.30, 0.45, 0.50, 0.70, 0.80, 0.90, 0.90, 1.00])
-_correct = np.array([False, True, False, True, True, False, True, True])
-_value = ece(_conf, _correct, 4)
+_value = ece(np.array([0.3, 0.4, 0.6, 0.8, 0.95]), np.array([False, True, True, True, False]), 2)  # gaps .15 and .1167
 assert isinstance(_value, float), "Exercise 2.1: return a float"
-assert 0 <= _value <= 1, "Exercise 2.1: a calibration error lies in [0, 1]; is an empty bin in the way?"
-assert abs(_value - 0.14375) < 1e-9, "Exercise 2.1: the worked example does not come out"
+assert 0 <= _value <= 1, "Exercise 2.1: a calibration error lies in [0, 1]"
+assert abs(_value - (2 * 0.15 + 3 * (2.35 - 2) / 3) / 5) < 1e-9, "Exercise 2.1: wrong value for two bins of two and three answers"
 visible_passed("2.1, values")
 ### BEGIN HIDDEN TESTS
-for _seed, _n, _b in ((21, 60, 10), (22, 300, 15), (23, 12, 40), (24, 30, 3)):
+for _seed, _n, _b in ((21, 150, 10), (22, 300, 15), (23, 12, 1), (24, 30, 3)):  # no bin is empty
     _rng = np.random.default_rng(_seed)
-    _conf, _correct, _expected = 0.2 + 0.8 * _rng.random(_n), _rng.random(_n) < 0.6, 0.0
+    _conf, _correct, _expected = _rng.random(_n), _rng.random(_n) < 0.6, 0.0
     for _k in range(_b):
         _rows = (_conf > _k / _b) & (_conf <= (_k + 1) / _b)
         _expected += abs(np.sum(_correct[_rows]) - np.sum(_conf[_rows])) / _n
@@ -284,11 +283,16 @@ for _seed, _n, _b in ((21, 60, 10), (22, 300, 15), (23, 12, 40), (24, 30, 3)):
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "test_ece_edges", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-# Exercise 2.1, aspect: edges
+# Exercise 2.1, aspect: edges and empty bins
+_conf = np.array([0.30, 0.45, 0.50, 0.70, 0.80, 0.90, 0.90, 1.00])
+_value = ece(_conf, np.array([False, True, False, True, True, False, True, True]), 4)
+assert np.isfinite(_value), "Exercise 2.1: a bin without examples adds nothing"
+assert abs(_value - 0.14375) < 1e-9, "Exercise 2.1: the worked example does not come out"
 assert abs(ece(np.array([1.0, 1.0]), np.array([False, True]), 5) - 0.5) < 1e-9, "Exercise 2.1: answers with confidence 1 count too"
-visible_passed("2.1, edges")
+visible_passed("2.1, edges and empty bins")
 ### BEGIN HIDDEN TESTS
 assert abs(ece(np.array([0.5, 0.75]), np.array([0, 1]), 2) - 0.375) < 1e-9, "Exercise 2.1: a confidence on an edge belongs to the bin below"
+assert abs(ece(np.array([0.85, 0.15, 0.65]), np.array([1, 0, 0]), 40) - 0.95 / 3) < 1e-9, "Exercise 2.1: wrong value with many empty bins"
 assert abs(ece(np.array([0.0]), np.array([1]), 10) - 1.0) < 1e-9, "Exercise 2.1: an answer with confidence 0 counts too"
 assert abs(ece(np.array([0.0, 0.125]), np.array([1.0, 0.0]), 4) - 0.4375) < 1e-9, "Exercise 2.1: a confidence of 0 belongs to the first bin"
 assert abs(ece(np.array([0.25, 0.5, 1.0, 1.0]), np.array([1, 0, 0, 1]), 4) - (0.75 + 0.5 + 1.0) / 4) < 1e-9, "Exercise 2.1: wrong value when confidences lie on edges"
@@ -298,17 +302,19 @@ assert abs(ece(_conf, _right, 10) - 0.7 / 3) < 1e-6 and abs(ece(_conf[:1], _righ
 
 # %% nbgrader={"grade": true, "grade_id": "test_ece_meaning", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 # Exercise 2.1, aspect: forecasters whose error is known
-_value = ece(np.full(50, 0.9), np.arange(50) < 30)
+_value = ece(np.full(50, 0.9), np.arange(50) < 30, 1)
 assert abs(_value - 0.3) < 1e-9, "Exercise 2.1: who is always 90 % sure and right in 60 % of cases has an ECE of 0.3"
 visible_passed("2.1, forecasters whose error is known")
 ### BEGIN HIDDEN TESTS
-_conf, _right = simulated_forecaster(20000, 25)
+_rng = np.random.default_rng(25)
+_conf = _rng.random(20000)
+_right = _rng.random(20000) < _conf
 assert ece(_conf.copy(), _right) < 0.02, "Exercise 2.1: a calibrated forecaster with 20 000 answers has an ECE near 0"
 assert ece(_conf, ~_right) > 0.2, "Exercise 2.1: turning right into wrong must show"
 _conf, _right = np.repeat([0.4, 0.8], 20), np.tile(np.arange(20) < 12, 2)  # unsure by .2, too sure by .2
-assert abs(ece(_conf, _right, 10) - 0.2) < 1e-9, "Exercise 2.1: gaps of opposite sign must not cancel"
+assert abs(ece(_conf, _right, 2) - 0.2) < 1e-9, "Exercise 2.1: gaps of opposite sign must not cancel"
 _conf, _right = np.repeat([0.3, 0.95], [1, 99]), np.repeat([True, True], [1, 99])
-assert abs(ece(_conf, _right, 10) - (0.7 + 99 * 0.05) / 100) < 1e-9, "Exercise 2.1: a bin counts by its number of examples"
+assert abs(ece(_conf, _right, 2) - (0.7 + 99 * 0.05) / 100) < 1e-9, "Exercise 2.1: a bin counts by its number of examples"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -674,8 +680,7 @@ _splits = {_part: (_z[0], _y) for _part, (_z, _y) in {_p: network_logits(_p) for
 _result = calibrate(_splits)
 assert isinstance(_result, tuple) and len(_result) == 2, "Exercise 4.2: return two things, the temperature and the probabilities"
 _t, _probs = _result
-assert _probs.shape == _splits["test"][0].shape, "Exercise 4.2: one row of probabilities for each test image"
-assert np.allclose(_probs.sum(axis=1), 1), "Exercise 4.2: each row of probabilities sums to 1"
+assert _probs.shape == _splits["test"][0].shape and np.allclose(_probs.sum(axis=1), 1), "Exercise 4.2: one row of probabilities, adding up to 1, for each test image"
 assert _t > 1, "Exercise 4.2: this network is too sure, so T should be above 1"
 visible_passed("4.2")
 ### BEGIN HIDDEN TESTS
@@ -886,8 +891,7 @@ def risk_coverage(conf: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np
 _result = risk_coverage(np.array([0.6, 0.9, 0.5, 0.8, 0.7]), np.array([True, True, False, True, False]))
 assert isinstance(_result, tuple) and len(_result) == 2, "Exercise 7.1: return two arrays, coverage and risk"
 _coverage, _risk = _result
-assert _coverage.shape == _risk.shape == (5,), "Exercise 7.1: one value for each number of answers, shape (N,)"
-assert _coverage.dtype == _risk.dtype == np.float64, "Exercise 7.1: both arrays are float64"
+assert [(_a.shape, _a.dtype) for _a in _result] == [((5,), np.float64)] * 2, "Exercise 7.1: both arrays are float64 of shape (N,)"
 assert np.allclose(_coverage, [0.2, 0.4, 0.6, 0.8, 1.0]), "Exercise 7.1: coverage is k / N"
 assert np.allclose(_risk, [0, 0, 1 / 3, 1 / 4, 2 / 5]), "Exercise 7.1: risk is the fraction of wrong answers among the k most confident"
 visible_passed("7.1, values")
@@ -939,7 +943,7 @@ assert (_ideal <= _risk + 1e-9).all() and _ideal[: _right.sum()].max() == 0, "Ex
 # %% [markdown]
 # ### Exercise 7.2 `aurc` (5 points)
 #
-# *Easy. Importance: medium. About 5 minutes.* You may call `risk_coverage`; in these tests it is the reference's.
+# *Easy. Importance: medium. About 5 minutes.* You may call `risk_coverage`: at grading the reference stands in for yours.
 
 # %% nbgrader={"grade": false, "grade_id": "aurc", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def aurc(conf: np.ndarray, correct: np.ndarray) -> float:
