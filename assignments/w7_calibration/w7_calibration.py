@@ -97,7 +97,7 @@ def draw_reliability(upper: plt.Axes, lower: plt.Axes, bins: dict[str, np.ndarra
 #
 # *Predict before you run:* the cell shows six test images, picked by us, and prints a mean confidence and an accuracy over all 797. Which of the two will be higher, and how sure will the wrong answers in the row be?
 
-# %% nbgrader={"grade": false, "grade_id": "plot_images", "locked": true, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "plot_images", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["candidate"]
 logits, y = network_logits("test")
 probs = softmax(logits[0], axis=1)
 figure, axes = plt.subplots(1, 6, figsize=(11, 2.9), layout="constrained")
@@ -239,6 +239,7 @@ plt.show()
 #
 # The **expected calibration error** (ECE) is the mean gap, each bin weighted by its number of examples. The **RMS calibration error** squares the gaps, so that one bad bin counts more, and cuts differently: it *sorts* by confidence and forms $B$ groups of (nearly) *equal size*, so that no group rests on three examples:
 # $$\text{ECE} = \sum_b \frac{n_b}{N}\,|\text{acc}_b - \text{conf}_b|, \qquad \text{RMS} = \sqrt{\sum_b \frac{n_b}{N}\,(\text{acc}_b - \text{conf}_b)^2}.$$
+# Here $n_b$ of the $N$ examples lie in bin or group $b$, with the accuracy $\text{acc}_b$ and the mean confidence $\text{conf}_b$.
 #
 # **Worked example**, the eight answers again with $B = 4$. ECE: bins of 0, 3, 1 and 4 examples have the gaps –, .083, .3, .15; so $(3\cdot.0833 + 1\cdot.3 + 4\cdot.15)/8 = .144$. RMS: groups of two, in sorted order, have accuracies .5, .5, .5, 1 and confidences .375, .6, .85, .95; so $\sqrt{(.125^2 + .1^2 + .35^2 + .05^2)/4} = .194$.
 
@@ -253,8 +254,8 @@ def ece(conf: np.ndarray, correct: np.ndarray, n_bins: int = 15) -> float:
 
     conf: (N,) float in [0, 1], N >= 1. correct: (N,) bool, or int or float of zeros and ones. n_bins >= 1.
     Returns a float in [0, 1]: the sum over bins of count / N * |accuracy - mean confidence|. Empty bins add nothing.
-    Hidden checks: random data against a loop, several n_bins and the default, confidences 0, 1 and exactly on an edge (as in 1.1), forecasters
-    whose error is known, gaps of both signs, one example, float32.
+    Hidden checks: random data against a loop, several n_bins and the default, empty bins, confidences 0, 1 and exactly on an edge (as in 1.1),
+    forecasters whose error is known, gaps of both signs, one example, float32.
     """
     ### BEGIN SOLUTION
     bins = reliability_bins(conf, correct, n_bins)
@@ -330,7 +331,8 @@ def rms_calibration_error(conf: np.ndarray, correct: np.ndarray, n_bins: int = 1
     Groups: the examples in ascending order of confidence, equal confidences in their given order, cut as np.array_split does: the
     first N % n_bins groups have one example more. Empty groups (n_bins > N) add nothing.
     Returns a float in [0, 1]: the root of the sum over groups of size / N * (accuracy - mean confidence)^2. The inputs stay as they are.
-    Hidden checks: random data against a loop, ties, groups of unequal size, the default, one group, more groups than examples.
+    Hidden checks: random data against a loop, ties, groups of unequal size, the default, one group, more groups than
+    examples, float32, unchanged inputs.
     """
     ### BEGIN SOLUTION
     total = 0.0
@@ -848,7 +850,7 @@ plots.finish(plt.gca(), title="Calibration under shift (797 test images, tempera
 plt.show()
 
 # %% [markdown]
-# **Reading.** (a) Louder: accuracy falls to .26, network 0 stays .74 sure. $T$ and the ensemble postpone the damage. (b) Cleaner: at .25 the repaired network errs by .107, the untouched one by .043; now it is not sure enough. *What would change if* $T$ were fitted at each noise? All would be well, given labels from there.
+# **Reading.** (a) Louder: accuracy falls to .26, network 0 stays .74 sure. $T$ and the ensemble postpone the damage. (b) Cleaner: at .25 the repaired network errs by .107, the untouched one by .043; now it is not sure enough. *What would change if* $T$ were fitted at each noise? RMS would be .06 even at 1.3, given labels from there.
 
 # %% [markdown]
 # ## 7 Saying nothing
