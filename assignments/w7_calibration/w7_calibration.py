@@ -97,7 +97,7 @@ def draw_reliability(upper: plt.Axes, lower: plt.Axes, bins: dict[str, np.ndarra
 #
 # *Predict before you run:* the cell shows six test images, picked by us, and prints a mean confidence and an accuracy over all 797. Which of the two will be higher, and how sure will the wrong answers in the row be?
 
-# %% nbgrader={"grade": false, "grade_id": "plot_images", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["candidate"]
+# %% nbgrader={"grade": false, "grade_id": "plot_images", "locked": true, "schema_version": 3, "solution": false, "task": false}
 logits, y = network_logits("test")
 probs = softmax(logits[0], axis=1)
 figure, axes = plt.subplots(1, 6, figsize=(11, 2.9), layout="constrained")
