@@ -195,7 +195,7 @@ def _was_disturbed(result: GradedSubmission) -> bool:
 def _no_room(error: OSError) -> PoolError:
     where = error.filename or tempfile.gettempdir()
     return PoolError(
-        f"a worker has no room for its temporary files in {where}: {error}. `TMPDIR` names another folder. {GOES_ON}"
+        f"a worker has no room for its temporary files in {where}: {error.strerror}. `TMPDIR` names another folder. {GOES_ON}"
     )
 
 
