@@ -155,9 +155,11 @@ def prove(job: Job) -> Iterator[Outcome]:
             if cell is not None and cell.kind == "exercise" and variant.exercise == cell.name:
                 play = partial(_play_variant, variant, plans[cell.name], job, index, namespace, references)
                 runs.append((variant.name, play))
+        began = time.monotonic()
         for name, run in runs:
             for outcome in forks.run(name, run):
                 yield _with_crash(outcome, job, plans)
+        time_left.add(time.monotonic() - began)  # the reference waited meanwhile
         if cell is not None:
             _play_cell(cell, job, namespace, references, reference, time_left)
     yield reference
@@ -238,6 +240,10 @@ class _TimeLeft:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._end = time.monotonic() + job.notebook_seconds
+
+    def add(self, seconds: float) -> None:
+        """Allow `seconds` more, in which nothing of this run ran."""
+        self._end += seconds
 
     def for_cell(self) -> float:
         """What a cell may take that is neither a test nor changed."""
