@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Convolutional networks
 #
-# A small network without any idea of "image" reads 97 % of handwritten digits. Move each digit by one pixel, which no reader would notice, and it reads fewer than half. You build what repairs this, from the sum inside a convolution to the loop that trains the network, and measure which part of the repair comes from where.
+# A small network without any idea of "image" reads 97 % of handwritten digits. Move each digit by one pixel, which no reader would notice, and it reads fewer than half. You build what repairs this, from the sum inside a convolution to the training loop, and measure which part repairs how much.
 
 # %% [markdown]
 # **After this notebook you can**
@@ -22,9 +22,9 @@
 # **What it costs:** about ten hours with the reading; 13 exercises (85 points, graded automatically) and one written question (15 points). One CPU core; the finished notebook runs in about ten seconds.
 
 # %% [markdown]
-# **How to work.** Run the next four cells and go on. Replace `raise NotImplementedError()` and run the checks below it. Their hidden part runs at grading and asks for nothing that the docstring does not say.
+# **How to work.** Run the next four cells. Replace `raise NotImplementedError()` and run the checks below it. Hidden ones run at grading and ask for nothing that the docstring does not say.
 #
-# **Convention.** Images are `(N, C, H, W)`: N images of C channels, H rows, W columns. Labels are int64 `(N,)`. No function changes the tensors that it is given. Random numbers come from the argument `generator`.
+# **Convention.** Images are `(N, C, H, W)`: N images of C channels, H rows, W columns. Labels are int64 `(N,)`. Functions leave their arguments as they are. Random numbers come from `generator`.
 
 # %% nbgrader={"grade": false, "grade_id": "parameters", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["parameters"]
 DEVICE = "cpu"  # where your experiments run; grading uses the CPU
@@ -248,7 +248,8 @@ plt.show()
 
 # %% [markdown]
 # **Reading.** The mean blurs. *Left minus right* is bright just right of the upright strokes and dark just left of them; *above minus below* marks the lower edges of the lying ones. One kernel asks one question everywhere. *What would change if* a kernel's sign were turned? Its map would be the negative.
-#
+
+# %% [markdown]
 # **Picture.** What does the trick with the taps buy? The next cell times one convolution three ways: one Python loop for each product (measured on 20 outputs and scaled up), your function, the library.
 #
 # *Predict* the two factors before you run.
@@ -767,7 +768,7 @@ assert not torch.equal(dropout(_x, 0.5, True, _generator), dropout(_x, 0.5, True
 # %% [markdown]
 # ### Exercise 3.1 `ResidualBlock` (7 points)
 #
-# *Medium. Importance: high. About 30 minutes.* From here on use the library's layers, `nn.Conv2d` and `nn.BatchNorm2d`, so that a slip above costs nothing here. The names of the parts matter: weights saved elsewhere are found by name. A convolution before BatchNorm needs no bias. (Why not? The answer is in the formula of section 2.)
+# *Medium. Importance: high. About 30 minutes.* From here on use the library's layers, `nn.Conv2d` and `nn.BatchNorm2d`, so that a slip above costs nothing here. The names of the parts matter: saved weights are found by name. A convolution before BatchNorm needs no bias. (Why not? See the formula in section 2.)
 
 # %% nbgrader={"grade": false, "grade_id": "ResidualBlock", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class ResidualBlock(nn.Module):
@@ -970,7 +971,7 @@ assert all(_fits), "Exercise 4.1: image n of the result is image n of x, moved"
 # %% [markdown]
 # ### Exercise 4.2 `evaluate` (4 points)
 #
-# *Easy. Importance: very high. About 15 minutes.* Six things can go wrong when one only wants to count right answers: the mode, the mode afterwards, recorded gradients, memory, the last batch, the type. **Worked example:** 10 images, 7 right, batches of 4, 4, 2 with 3, 3, 1 right: the mean of the batches' accuracies would be 0.667; the answer is 0.7.
+# *Easy. Importance: very high. About 15 minutes.* What can go wrong while counting right answers: the mode, the mode afterwards, recorded gradients, the last batch, the type. **Worked example:** 10 images, 7 right, batches of 4, 4, 2 with 3, 3, 1 right: the mean of the batches' accuracies would be 0.667; the answer is 0.7.
 
 # %% nbgrader={"grade": false, "grade_id": "evaluate", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def evaluate(model: nn.Module, X: Tensor, y: Tensor, batch_size: int = 256) -> float:
@@ -1135,7 +1136,7 @@ for _shift in (0, 1):
     for _frame in ((0, 0, 0, 0), (1, -1, 0, 0), (0, 0, -1, 1)):
         _right.append((_net(F.pad(_images, _frame)).argmax(1) == _labels).double().mean().item())
 assert _right[0] > 0.9, "Exercise 4.3: a CNN trained without augmentation should read the validation images"
-assert min(_right[3:]) > 0.85, "Exercise 4.3: a CNN trained with augmentation should read moved images"
+assert min(_right[3:]) > 0.82, "Exercise 4.3: a CNN trained with augmentation should read moved images"
 assert min(_right[1:3]) < min(_right[4:]), "Exercise 4.3: augmentation should help on moved images"
 ### END HIDDEN TESTS
 
