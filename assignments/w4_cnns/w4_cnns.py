@@ -47,7 +47,7 @@ torch.set_num_threads(1)
 torch.optim.AdamW([torch.zeros(1)])  # the first optimiser of a process loads much of torch: a second or two, spent here
 plots.use_course_style()
 digits = {name: (x.to(DEVICE), y.to(DEVICE)) for name, (x, y) in load_digits_split().items()}
-for name, (x, y) in digits.items():
+for name, (x, _) in digits.items():
     print(f"{name:5s} images {tuple(x.shape)} {x.dtype}, grey values {x.min().item():.0f} to {x.max().item():.0f}")
 
 # %% nbgrader={"grade": false, "grade_id": "helpers", "locked": true, "schema_version": 3, "solution": false, "task": false}
@@ -690,7 +690,7 @@ for with_norm, colour, style, name in ((False, plots.ORANGE, "--", "without Batc
         layers += [nn.Conv2d(12 if k else 1, 12, 3, padding=1), *([BatchNorm2d(12)] if with_norm else []), nn.ReLU()]
     net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(12 * 64, 10)).to(DEVICE)
     losses = []
-    for step in range(70):
+    for _ in range(70):
         rows = torch.randint(0, len(x), (64,))
         loss = F.cross_entropy(net(x[rows]), y[rows])
         net.zero_grad()

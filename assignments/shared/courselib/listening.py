@@ -21,10 +21,10 @@ class _Listener(TorchFunctionMode):
 
 
 def torch_calls(function: Callable[..., Any], *arguments: Any) -> list[str]:
-    """Return the sorted names of the torch functions and tensor methods that ``function(*arguments)`` calls, such as ``"conv2d"``.
+    """Return the sorted names of the torch functions that ``function(*arguments)`` calls, such as ``"conv2d"``.
 
-    Modules are seen by the functions that they call. What those call in turn is not listed. Operators appear under
-    the names of their methods (``"add"``). Call it where the function lives: it hears nothing of another process.
+    Methods of tensors are among them, operators under their methods' names (``"add"``); a module is seen by the functions
+    that it calls, and what those call in turn is not. Call it where ``function`` lives: it hears nothing of another process.
     """
     with _Listener() as listener:
         function(*arguments)
