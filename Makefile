@@ -39,7 +39,7 @@ wall:  # what walls student code in: a system package, installed where we may
 
 demo: $(STAMP)  ## build and release the assignments, grade a simulated class, write feedback, show the scores
 	@$(BIN)/autograder build
-	@$(BIN)/autograder demo
+	@$(BIN)/autograder demo w1_perceptrons w6_adversarial_attacks
 
 test: $(STAMP)  ## lint, type check, all quick tests
 	@$(MAKE) --no-print-directory lint
