@@ -148,7 +148,7 @@ for name, images in [("ID", x_id), *outliers.items()]:
 # %% [markdown]
 # ### Exercise 2.1 `auroc` (10 points)
 #
-# *Easy. Importance: very high. About 15 minutes.* The area under the curve of TPR against FPR (the ROC curve) is the probability that a random OOD image scores above a random ID image, a tie counting half.
+# *Easy. Importance: very high. About 15 minutes.* The area under the curve of TPR against FPR (the ROC curve) is the probability that a random OOD image outscores a random ID one, ties counting half.
 #
 # In the example $0.5$ beats two of three; $0.6$ beats two and ties with one: $(2 + 2.5)/6 = 0.75$.
 
