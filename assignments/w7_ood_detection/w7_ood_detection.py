@@ -734,7 +734,7 @@ def odin_score(model: nn.Module, x: Tensor, T: float, eps: float) -> Tensor:
     ### BEGIN SOLUTION
     was_training = model.training
     model.eval()
-    leaf = x.detach().clone().requires_grad_(True)
+    leaf = x.clone().requires_grad_(True)
     confidence = (model(leaf) / T).log_softmax(dim=1).max(dim=1).values.sum()
     (gradient,) = torch.autograd.grad(confidence, leaf)
     with torch.no_grad():
