@@ -1,4 +1,6 @@
-"""Train the three small networks of this assignment on the digits 0 to 7 and write them beside this script, as float16 .npz without pickle.
+"""Train the three small networks of this assignment on the digits 0 to 7 and write them beside this script.
+
+The files are float16 .npz without pickle.
 
 Run once, by hand: ``python make_checkpoints.py`` (a few seconds). Seeded and single-threaded, so the same versions of torch and
 numpy write the same weights; the manifest lists the sha256 of each file. Prints the clean test accuracy of what was written,
