@@ -148,7 +148,7 @@ for name, images in [("ID", x_id), *outliers.items()]:
 # %% [markdown]
 # ### Exercise 2.1 `auroc` (10 points)
 #
-# *Easy. Importance: very high. About 15 minutes.* The area under the curve of TPR against FPR (the ROC curve) is the probability that a random OOD image outscores a random ID one, ties counting half.
+# *Easy. Importance: very high. 15 minutes.* The area under the curve of TPR against FPR (the ROC curve) is the probability that a random OOD image outscores a random ID one, ties counting half.
 #
 # In the example $0.5$ beats two of three; $0.6$ beats two and ties with one: $(2 + 2.5)/6 = 0.75$.
 
@@ -367,7 +367,7 @@ plots.finish(plt.gca(), title="Two detectors of nearly equal AUROC\n(2000 + 2000
 plt.show()
 
 # %% [markdown]
-# **Reading.** B catches its easy 80 % almost for free, then refuses three quarters of the good images to reach 95 %; A less than half. At an FPR of 0.05 B is far better. AUROC averages over all thresholds; a deployer uses one.
+# **Reading.** B catches its easy 80 % almost free, then refuses three quarters of the good images to reach 95 %; A less than half. At an FPR of 0.05 B is far better. AUROC averages over all thresholds; a deployer uses one.
 #
 # *What would change if* ID images were ten times as many? Only AUPR: it would fall.
 
@@ -537,7 +537,7 @@ plots.finish(plt.gca(), title="Energy of digits, near and far outliers (one CNN)
 plt.show()
 
 # %% [markdown]
-# **Reading.** Everywhere: they lie on both sides. One grating in five has a lower energy than the median digit, a few lie below *every* digit. Gratings drive the filters hard (feature length 57 against 50): largest *and* second logit are high, and energy takes height for familiarity. MSP sees only the lead, 2.7 against 8.2.
+# **Reading.** On both sides. One grating in five has a lower energy than the median digit, a few lie below *every* digit. Gratings drive the filters hard (feature length 57 against 50): largest *and* second logit are high, and energy takes height for familiarity. MSP sees only the lead, 2.7 against 8.2.
 #
 # *What would change if* all digits were drawn half as bright? Energy would take these good digits for strangers (median $-6$, like an 8); MSP would hardly notice.
 
@@ -928,16 +928,16 @@ def train_outlier_exposure(
     """
     ### BEGIN SOLUTION
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(model.parameters(), lr=lr)
+    adam = torch.optim.Adam(model.parameters(), lr=lr)
     model.train()
     losses = []
     for _ in range(epochs):
         for rows in torch.randperm(len(x), generator=generator).split(batch):
             drawn = torch.randint(len(aux), (len(rows),), generator=generator)
             loss = oe_loss(model(x[rows]), y[rows], model(aux[drawn]), lam)
-            optimiser.zero_grad()
+            adam.zero_grad()
             loss.backward()
-            optimiser.step()
+            adam.step()
             losses.append(loss.item())
     model.eval()
     return np.reshape(losses, (epochs, -1)).mean(axis=1).tolist()
