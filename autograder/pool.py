@@ -119,7 +119,7 @@ class Pool:
     def close(self) -> None:
         """End the workers, in order if they are idle. Safe to call twice."""
         executor, self._executor = self._executor, None
-        if executor is not None:  # the last round ended: nobody is busy
+        if executor is not None and not self._pending:
             executor.shutdown()
         self._workers.close()
 
