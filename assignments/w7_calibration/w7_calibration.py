@@ -92,7 +92,7 @@ def draw_reliability(upper: plt.Axes, lower: plt.Axes, bins: dict[str, np.ndarra
 # %% [markdown]
 # ## 1 What a confidence promises
 #
-# A network gives each of $K$ classes a number, its **logit**; the softmax turns the logits of an image into probabilities (formula in section 4). It answers with the class of the largest, and that probability is its **confidence**. It is **calibrated** if, among all answers with confidence $c$, the fraction $c$ is right:
+# A network gives each of $K$ classes a number, its **logit**; the softmax turns the logits of an image into probabilities (formula in section 4). The network answers with the class of the largest, and that probability is its **confidence**. It is **calibrated** if, among all answers with confidence $c$, the fraction $c$ is right:
 # $$P(\text{right} \mid \text{confidence} = c) = c \quad \text{for every } c.$$
 #
 # *Predict before you run:* the cell shows six test images, picked by us, and prints a mean confidence and an accuracy over all 797. Which of the two will be higher, and how sure will the wrong answers in the row be?
