@@ -157,7 +157,7 @@ for _n in (5, 8, 11):
 #
 # $$\text{out}[n,f,i,j] = b[f] + \sum_{c,u,v} \hat x[n,c,\; i s+u,\; j s+v]\; w[f,c,u,v],$$
 #
-# where $\hat x$ is $x$ with its frame of zeros. Seven loops would do, slowly. The trick: loop only over the taps $(u, v)$. For one tap, the pixels that it meets are a strided slice of $\hat x$, and one `torch.einsum` adds its share to all outputs at once.
+# where $\hat x$ is $x$ with its frame of zeros. Seven loops would do, slowly. The trick: loop only over the taps $(u, v)$. For one tap, the pixels that it meets are a strided slice of $\hat x$, and one `torch.einsum` adds its share to all outputs at once. (In `torch.einsum("nk,km->nm", a, b)` each letter names a dimension, and letters missing on the right are summed over: here, a matrix product.)
 #
 # In exercises 1.2 to 2.3 the library's own version of what you write (its convolutions, pooling, BatchNorm, dropout) is not allowed; `F.pad`, `F.unfold` and `einsum` are.
 
@@ -208,7 +208,7 @@ for _k, (_shape, _kernel, _s, _p) in enumerate((((2, 3, 7, 6), (4, 3, 3, 3), 1, 
 # %% nbgrader={"grade": true, "grade_id": "test_conv2d_tensors", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 # Exercise 1.2, aspect: dtypes, memory layout, untouched arguments (kernels 1 x 1 will do)
 _x, _w = torch.tensor([[[[1.0, 2.0]], [[10.0, 20.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])
-_out = conv2d(_x, _w)
+_out = conv2d(_x, _w, torch.zeros(1))
 assert _out.dtype == torch.float32, "Exercise 1.2: float32 in, float32 out"
 assert torch.allclose(_out, torch.tensor([[[[-7.0, -14.0]]]])), "Exercise 1.2: a kernel 1 x 1 mixes the channels of each pixel, here 3 and -1"
 assert _x[0, 1, 0, 1] == 20 and _w[0, 0, 0, 0] == 3, "Exercise 1.2: x and w should stay as they were"
@@ -218,7 +218,7 @@ _x, _w, _b = noise(6, 2, 7, 3, seed=3).permute(1, 3, 0, 2), noise(3, 4, 1, 1, se
 _given = (_x.clone(), _w.clone(), _b.clone())
 _expected = torch.einsum("nchw,fc->nfhw", _x, _w[:, :, 0, 0])
 for _dtype, _tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
-    _out = conv2d(_x.to(_dtype), _w.to(_dtype), None)
+    _out = conv2d(_x.to(_dtype), _w.to(_dtype), torch.zeros(4, dtype=_dtype))
     assert _out.dtype == _dtype, "Exercise 1.2: the result has the dtype of x, float32 or float64"
     assert torch.allclose(_out.double(), _expected, rtol=_tolerance, atol=_tolerance), "Exercise 1.2: x and w need not be contiguous, and float64 is computed in float64"
 conv2d(_x, _w, _b)
@@ -248,9 +248,8 @@ plt.show()
 
 # %% [markdown]
 # **Reading.** The mean blurs. *Left minus right* is bright just right of the upright strokes and dark just left of them; *above minus below* marks the lower edges of the lying ones. One kernel asks one question everywhere. *What would change if* a kernel's sign were turned? Its map would be the negative.
-
-# %% [markdown]
-# **Picture.** What does the trick with the taps buy? The next cell times one convolution three ways: one Python loop for each product (measured on 20 outputs and scaled up), your function, the library.
+#
+# **Picture.** What does the trick with the taps buy? The next cell times one convolution (4 images of 8 channels, 16 × 16; 16 kernels 3 × 3) three ways: one Python loop for each product (measured on 20 outputs and scaled up), your function, the library.
 #
 # *Predict* the two factors before you run.
 
@@ -281,7 +280,7 @@ bars = panel.barh(["Python loops (scaled up)", "yours, loop over taps", "library
 panel.bar_label(bars, [f" {1e3 * t:.3g} ms" for t in times])
 panel.set(xscale="log", xlim=(min(times) / 3, max(times) * 12))
 panel.invert_yaxis()
-plots.finish(panel, title="One convolution (4 x 8 x 16 x 16, 16 kernels 3 x 3)", xlabel="seconds (logarithmic)", ylabel="", legend=False)
+plots.finish(panel, title="One convolution, three ways", xlabel="seconds (logarithmic)", ylabel="", legend=False)
 plt.show()
 
 # %% [markdown]
@@ -303,9 +302,9 @@ def conv2d_backward(dout: Tensor, x: Tensor, w: Tensor, stride: int = 1, padding
     """Return (dx, dw, db), the gradients of a loss with respect to x, w and the bias of out = conv2d(x, w, b, stride, padding).
 
     dout (N, F, OH, OW) is the loss's gradient with respect to out; x (N, C, H, W), w (F, C, KH, KW); all float32 or all float64.
-    dx has x's shape (0 where no place of the kernel reaches), dw has w's shape, db is (F,); sums over the batch, not means.
+    dx has x's shape (0 where no place of the kernel reaches), dw has w's shape, db is (F,), all in x's dtype; sums over the batch, not means.
     Write the sums yourself: neither autograd nor the library's convolutions. dout, x and w stay as they were.
-    Hidden checks: the shapes, strides and paddings of 1.2, pixels used several times or never, several images, untouched arguments.
+    Hidden checks: the shapes, strides and paddings of 1.2, pixels used several times or never, several images, both dtypes, untouched arguments.
     """
     ### BEGIN SOLUTION
     padded = F.pad(x, (padding, padding, padding, padding))
@@ -338,6 +337,7 @@ for _k, (_shape, _kernel, _s, _p) in enumerate((((2, 3, 7, 6), (4, 3, 3, 3), 1, 
     (_expected,) = torch.autograd.grad(_out, _x, _dout)
     _dx = conv2d_backward(_dout, _x.detach().clone(), _w, _s, _p)[0]
     assert _dx.shape == _x.shape, "Exercise 1.3: dx has x's shape for every stride and padding"
+    assert _dx.dtype == torch.float64, "Exercise 1.3: dx has x's dtype, float32 or float64"
     assert torch.allclose(_dx, _expected, rtol=1e-6, atol=1e-8), "Exercise 1.3: dx should collect what every output passes back"
 ### END HIDDEN TESTS
 
@@ -357,6 +357,7 @@ for _k, (_shape, _kernel, _s, _p) in enumerate((((2, 3, 7, 6), (4, 3, 3, 3), 1, 
     (_expected,) = torch.autograd.grad(_out, _w, _dout)
     _given = (_dout.clone(), _x.clone(), _w.detach().clone())
     _, _dw, _db = conv2d_backward(*_given, _s, _p)
+    assert _dw.dtype == _db.dtype == torch.float64, "Exercise 1.3: dw and db have x's dtype, float32 or float64"
     assert _dw.shape == _w.shape and torch.allclose(_dw, _expected, rtol=1e-6, atol=1e-8), "Exercise 1.3: dw adds over all images and all places"
     assert torch.allclose(_db, _dout.sum(dim=(0, 2, 3))), "Exercise 1.3: db adds over all images and all places"
     assert all(torch.equal(_a, _b) for _a, _b in zip(_given, (_dout, _x, _w))), "Exercise 1.3: dout, x and w should stay as they were"
@@ -417,12 +418,14 @@ assert torch.equal(_x.grad, torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])), "Exerci
 visible_passed("1.4, the gradient")
 ### BEGIN HIDDEN TESTS
 for _k, (_shape, _size, _s) in enumerate((((2, 3, 6, 6), 2, None), ((1, 2, 7, 9), 3, 1), ((2, 1, 8, 5), 2, 3))):
-    _x = (noise(*_shape, seed=95 + _k) - 2).requires_grad_(True)
-    _expected = F.max_pool2d(_x, _size, _s)
-    _dout = noise(*_expected.shape, seed=98 + _k)
-    (_wanted,) = torch.autograd.grad(_expected, _x, _dout)
-    (_found,) = torch.autograd.grad(max_pool2d(_x, _size, _s), _x, _dout)
-    assert torch.allclose(_found, _wanted), "Exercise 1.4: each output's gradient goes to its winner; a pixel that wins twice receives both"
+    _order = torch.randperm(math.prod(_shape), generator=torch.Generator().manual_seed(95 + _k))
+    _x = (_order.double() - 200.5).reshape(_shape).requires_grad_(True)  # all at least 1 apart: steps below 1/2 keep the winners
+    _out = max_pool2d(_x, _size, _s)
+    _dout = noise(*_out.shape, seed=98 + _k)
+    (_found,) = torch.autograd.grad(_out, _x, _dout)
+    for _direction in noise(4, *_shape, seed=88 + _k).tanh() / 4:
+        _change = max_pool2d(_x.detach() + _direction, _size, _s) - max_pool2d(_x.detach() - _direction, _size, _s)
+        assert abs((_change * _dout).sum() - 2 * (_found * _direction).sum()) < 1e-3, "Exercise 1.4: each output's gradient goes to its winner; a pixel that wins twice receives both"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -510,10 +513,11 @@ for _shape, _fan_in in (((30, 700), 700), ((64, 32, 3, 3), 288), ((16, 90, 5, 4)
     assert torch.equal(kaiming_normal(_shape, torch.Generator().manual_seed(2)).double(), _w), "Exercise 2.1: all randomness comes from the generator"
 _generator = torch.Generator().manual_seed(3)
 assert not torch.equal(kaiming_normal((4, 5), _generator), kaiming_normal((4, 5), _generator)), "Exercise 2.1: a generator that moved on gives new weights"
+assert not torch.equal(kaiming_normal((4, 5)), kaiming_normal((4, 5))), "Exercise 2.1: without a generator each call draws from torch's global one"
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Picture.** Twenty layers of 512 units with ReLU, fed with random numbers; three ways to draw the weights. (Xavier initialisation is $\sigma=\sqrt{1/m}$; it does not count the half that ReLU removes.)
+# **Picture.** Twenty layers of 512 units with ReLU, fed with random numbers; three ways to draw the weights. (Xavier initialisation, for a layer with as many outputs as inputs, is $\sigma=\sqrt{1/m}$; it does not count the half that ReLU removes.)
 #
 # *Predict* the size of the activations after 20 layers from the formula above, for each.
 
@@ -550,7 +554,7 @@ plt.show()
 #
 # *Hard. Importance: very high. About 60 minutes.* Two variances: the *biased* one (divide by $M$, the count) normalises the batch; the *unbiased* one (divide by $M-1$) goes into the running average, since it estimates that of all images. Two kinds of state: what the optimiser changes is an `nn.Parameter`; what is only kept and saved is a buffer, `self.register_buffer(name, tensor)`.
 #
-# Gradients must flow through $\mu$ and $v$ too: they depend on $x$. They must not flow into the running averages. Write the rest of `__init__`, then `forward(self, x)`; the base class keeps `self.training`.
+# Gradients must flow through $\mu$ and $v$ too: they depend on $x$. They must not flow into the running averages: move those under `torch.no_grad()`, or by `mean.detach()`. Write the rest of `__init__`, then, at the same indentation as `__init__`, the method `forward(self, x)`; the base class keeps `self.training`.
 
 # %% nbgrader={"grade": false, "grade_id": "BatchNorm2d", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class BatchNorm2d(nn.Module):
@@ -599,11 +603,11 @@ assert not any("_norm" in _name for _name in torch_calls(_norm, _x)), "Exercise 
 visible_passed("2.2, train mode")
 ### BEGIN HIDDEN TESTS
 for _k, (_shape, _eps) in enumerate((((5, 3, 4, 6), 1e-5), ((2, 1, 3, 3), 0.1), ((1, 4, 5, 2), 2.0), ((7, 2, 1, 1), 1e-5))):
-    _x, _w, _b = 3 * noise(*_shape, seed=110 + _k) + 5, noise(_shape[1], seed=120 + _k), noise(_shape[1], seed=130 + _k)
-    _norm, _copy = BatchNorm2d(_shape[1], eps=_eps).double(), _x.clone()
+    _x, _w, _b = (_t.float() for _t in (3 * noise(*_shape, seed=110 + _k) + 5, noise(_shape[1], seed=120 + _k), noise(_shape[1], seed=130 + _k)))
+    _norm, _copy = BatchNorm2d(_shape[1], eps=_eps), _x.clone()
     _norm.load_state_dict({"weight": _w, "bias": _b}, strict=False)
     _expected = F.batch_norm(_x, None, None, _w, _b, True, 0.1, _eps)
-    assert torch.allclose(_norm(_x), _expected, rtol=1e-6, atol=1e-8), "Exercise 2.2: train mode should follow the formula for random weights, shapes and eps"
+    assert torch.allclose(_norm(_x), _expected, rtol=1e-4, atol=1e-4), "Exercise 2.2: train mode should follow the formula for random weights, shapes and eps"
     assert torch.equal(_x, _copy), "Exercise 2.2: x should stay as it was"
 ### END HIDDEN TESTS
 
@@ -647,8 +651,10 @@ for _eps in (1e-5, 0.1):
     assert torch.allclose(_out, _twin(_x), rtol=1e-6, atol=1e-8), "Exercise 2.2: eval mode should use the running averages, weight, bias and eps"
     assert torch.allclose(_norm(_x[2:3]), _out[2:3]), "Exercise 2.2: in eval mode an image should not depend on its neighbours"
     assert all(torch.equal(_norm.state_dict()[_name], _value) for _name, _value in _before.items()), "Exercise 2.2: eval mode should change nothing"
-_norm.train()
-assert torch.allclose(_norm(_x), _twin.train()(_x), rtol=1e-6, atol=1e-8), "Exercise 2.2: back in train mode the batch's own statistics count again"
+_new = BatchNorm2d(4, eps=_eps).double()
+_new.load_state_dict(_before, strict=False)
+assert torch.allclose(_norm.train()(_x), _new(_x)), "Exercise 2.2: back in train mode the layer should do what one does that never was in eval mode"
+assert _out.dtype == torch.float64, "Exercise 2.2: float64 in, float64 out"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "test_BatchNorm2d_gradients", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
@@ -656,23 +662,30 @@ assert torch.allclose(_norm(_x), _twin.train()(_x), rtol=1e-6, atol=1e-8), "Exer
 _x = torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]], requires_grad=True)
 _norm = BatchNorm2d(1)
 (_norm(_x) * torch.tensor([1.0, 1.0])).sum().backward()
+assert _norm.weight.grad is not None and _norm.bias.grad is not None, "Exercise 2.2: weight and bias should receive gradients"
 assert torch.allclose(_norm.bias.grad, torch.tensor([4.0])), "Exercise 2.2: the bias is added four times, so its gradient here is 4"
 assert torch.allclose(_x.grad, torch.zeros(1, 1, 2, 2), atol=1e-5), "Exercise 2.2: the sum of a normalised batch is always 0, so nothing in x can change it"
 visible_passed("2.2, gradients")
 ### BEGIN HIDDEN TESTS
+_state = randomise(nn.BatchNorm2d(3), 16).state_dict()
 for _training in (True, False):
-    _twin = randomise(nn.BatchNorm2d(3, eps=0.01), 16).train(_training)
-    _norm = BatchNorm2d(3, eps=0.01).double()
-    _norm.load_state_dict(_twin.state_dict(), strict=False)
-    _norm.train(_training)
-    for _step in range(2):
-        _x, _cotangent = noise(4, 3, 2, 3, seed=160 + _step).requires_grad_(True), noise(4, 3, 2, 3, seed=165 + _step)
-        _same = _x.detach().clone().requires_grad_(True)
-        (_norm(_x) * _cotangent).sum().backward()
-        (_twin(_same) * _cotangent).sum().backward()
-        assert torch.allclose(_x.grad, _same.grad, rtol=1e-6, atol=1e-8), "Exercise 2.2: the gradient of x in train mode passes through mean and variance too; in eval mode they are constants"
-    assert torch.allclose(_norm.weight.grad, _twin.weight.grad) and torch.allclose(_norm.bias.grad, _twin.bias.grad), "Exercise 2.2: gradients of weight and bias"
+    _norm = BatchNorm2d(3, eps=0.01).double().train(_training)
+    _norm.load_state_dict(_state, strict=False)
+    _x, _cotangent = noise(4, 3, 2, 3, seed=160).requires_grad_(True), noise(4, 3, 2, 3, seed=165)
+    _product = _norm(_x) * _cotangent
+    _product.sum().backward()
     assert not _norm.running_mean.requires_grad and not _norm.running_var.requires_grad, "Exercise 2.2: the running averages carry no gradient, also if x does"
+    assert _x.grad is not None, "Exercise 2.2: x should receive a gradient in both modes"
+    for _direction in noise(4, 4, 3, 2, 3, seed=166):
+        _ends = []
+        for _step in (1e-5, -1e-5):
+            _norm.load_state_dict(_state, strict=False)
+            _ends.append((_norm(_x.detach() + _step * _direction).detach() * _cotangent).sum())
+        _slope = (_ends[0] - _ends[1]) / 2e-5
+        assert abs(_slope - (_x.grad * _direction).sum()) < 1e-6 * (1 + abs(_slope)), "Exercise 2.2: the gradient of x should be the slope of the output; in train mode it passes through mean and variance too"
+    assert _norm.weight.grad is not None and _norm.bias.grad is not None, "Exercise 2.2: weight and bias should receive gradients in both modes"
+    _parts = _norm.weight.grad * _state["weight"] + _norm.bias.grad * _state["bias"]
+    assert torch.allclose(_parts, _product.detach().sum(dim=(0, 2, 3))), "Exercise 2.2: gradients of weight and bias; the output is linear in both"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -756,6 +769,7 @@ for _p, _shape in ((0.3, (150, 200)), (0.8, (100, 3, 10, 10))):
     assert torch.equal(dropout(_x, _p, False, torch.Generator().manual_seed(6)), _x), "Exercise 2.3: outside training x keeps its values for every p"
 _generator = torch.Generator().manual_seed(9)
 assert not torch.equal(dropout(_x, 0.5, True, _generator), dropout(_x, 0.5, True, _generator)), "Exercise 2.3: each call drops other elements"
+assert not torch.equal(dropout(_x, 0.5, True), dropout(_x, 0.5, True)), "Exercise 2.3: without a generator each call draws from torch's global one"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -943,7 +957,7 @@ assert {tuple(_row) for _row in _out[:, 0, 1].tolist()} == {(5.0, 6.0, 7.0), (0.
 assert torch.equal(random_shift(_x, 0), _x), "Exercise 4.1: max_shift = 0 moves nothing"
 visible_passed("4.1")
 ### BEGIN HIDDEN TESTS
-for _m, _n in ((1, 360), (2, 750)):
+for _m, _n in ((1, 900), (2, 2500)):  # each of the 9 or 25 shifts about 100 times; half as often or 1.6 times as often is more than 5 standard deviations away
     _image = 1 + noise(2, 5, 4, seed=210).abs()
     _frame = torch.zeros(2, 5 + 2 * _m, 4 + 2 * _m, dtype=torch.float64)
     _frame[:, _m : _m + 5, _m : _m + 4] = _image
@@ -957,7 +971,7 @@ for _m, _n in ((1, 360), (2, 750)):
         assert _which, "Exercise 4.1: each image is moved as a whole by at most max_shift rows and columns, zeros coming in"
         _counts[_which[0]] += 1
     _mean = _n / len(_allowed)
-    assert _mean / 2.5 < min(_counts.values()) and max(_counts.values()) < 2 * _mean, "Exercise 4.1: all pairs of shifts should occur about equally often, each image having its own"
+    assert _mean / 2 < min(_counts.values()) and max(_counts.values()) < 1.6 * _mean, "Exercise 4.1: all pairs of shifts should occur about equally often, each image having its own"
     torch.manual_seed(3)
     assert torch.equal(random_shift(_x, _m, torch.Generator().manual_seed(2)), _out), "Exercise 4.1: all randomness comes from the generator"
     assert torch.equal(_x, _image.expand_as(_x)), "Exercise 4.1: x should stay as it was"
@@ -966,6 +980,8 @@ assert torch.equal(random_shift(_x, 0, torch.Generator()), _x), "Exercise 4.1: m
 _out = random_shift(_x, 1, torch.Generator().manual_seed(4))
 _fits = [any(torch.equal(F.pad(_x[_k], (_dx, -_dx, _dy, -_dy)), _out[_k]) for _dx in (-1, 0, 1) for _dy in (-1, 0, 1)) for _k in range(6)]
 assert all(_fits), "Exercise 4.1: image n of the result is image n of x, moved"
+_x = noise(40, 1, 4, 3, seed=212)
+assert not torch.equal(random_shift(_x, 1), random_shift(_x, 1)), "Exercise 4.1: without a generator each call draws from torch's global one"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -1115,6 +1131,12 @@ assert len({_place for _call in _places[0] for _place in _call}) == 9, "Exercise
 assert _places[0] == _places[1], "Exercise 4.3: the shifts come from the generator too"
 _spots = [dict(zip(_c[2].flatten(1).amax(1).tolist(), _c[2].flatten(1).argmax(1).tolist())) for _c in _model.calls]
 assert len({tuple(sorted(_spot.items())) for _spot in _spots}) == 6, "Exercise 4.3: each epoch draws new shifts"
+_orders = []
+for _ in range(2):
+    _model = Probe(torch.zeros(30, 1))
+    fit(_model, torch.arange(30.0)[:, None], torch.arange(30), 1, 0.01)
+    _orders.append(_model.calls[0][2].flatten().tolist())
+assert _orders[0] != _orders[1], "Exercise 4.3: without a generator each training draws its order from torch's global one"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "test_fit_trained", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
@@ -1178,7 +1200,7 @@ plt.show()
 # The MLP and the CNN read nearly the same fraction of the test images, but on images moved by one pixel they part.
 #
 # 1. Explain the difference from the two architectures. Why is the CNN not perfect either?
-# 2. Which remedy helped each network most, and what did it cost on the test images as they are?
+# 2. Two remedies were tried on the MLP: another architecture (the CNN), and augmentation. What was each worth on the moved images, alone and both together? What did augmentation cost?
 # 3. What does this say about the meaning of a test accuracy?
 #
 # === BEGIN MARK SCHEME ===
@@ -1232,3 +1254,6 @@ for panel, kernel in zip(axes.flat, kernels):
 figure.colorbar(picture, ax=axes, label="weight")
 figure.suptitle("The first layer's 16 kernels after training (3 x 3 weights each)")
 plt.show()
+
+# %% [markdown]
+# **Reading.** With the seed 0 some are edges again, tilted and uneven: the first of the second row is upper left minus lower right, its last is below minus above. Most are mixtures. Nothing asked for kernels that people can read; the loss asked for kernels that together tell digits apart. *What would change if* another seed drew the start? Other kernels, at nearly the same accuracy.
