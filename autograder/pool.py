@@ -117,8 +117,10 @@ class Pool:
                 self._executor = None
 
     def close(self) -> None:
-        """End the workers. Safe to call twice."""
-        self._executor = None
+        """End the workers, in order if they are idle. Safe to call twice."""
+        executor, self._executor = self._executor, None
+        if executor is not None:  # the last round ended: nobody is busy
+            executor.shutdown()
         self._workers.close()
 
     def _take(self, package: Package) -> None:

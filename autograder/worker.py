@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from functools import cache
+from multiprocessing.util import Finalize
 
 from autograder.package import packed, unpacked
 from autograder.submission import Workplace
@@ -43,8 +44,10 @@ class _Kept:
 
 @cache
 def _kept() -> _Kept:
-    """What this process keeps for its life."""
-    return _Kept()
+    """What this process keeps for its life; let go of when it ends in order, so that nothing has to be killed."""
+    kept = _Kept()
+    Finalize(None, kept.close, exitpriority=10)
+    return kept
 
 
 def grade_packed(digest: str, package: bytes | None, submission: bytes) -> bytes:

@@ -52,7 +52,7 @@ def main() -> None:
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, _DESCRIPTORS)
         if not data:
-            return
+            os._exit(0)  # to take down what it has imported would take longer than many a submission
         _fork(planting, ForkRequest.decode(data), descriptors)
 
 

@@ -14,6 +14,8 @@ from autograder.manifest import Manifest, read_manifests
 
 ROOT = Path(__file__).parents[1]
 MANIFESTS = read_manifests(ROOT / "assignments")
+QUICK = "w1_perceptrons"
+"""The one whose notebook `make test` runs; `make slow` and `make prove` run all."""
 
 
 @pytest.fixture(params=MANIFESTS, ids=lambda manifest: manifest.id)
@@ -26,6 +28,10 @@ def test_text_and_notebook_agree(manifest: Manifest) -> None:
     assert build(manifest, ROOT / "source", write=False).stale == ()
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [pytest.param(one, marks=() if one.id == QUICK else pytest.mark.slow, id=one.id) for one in MANIFESTS],
+)
 def test_reference_gets_everything_and_blank_nothing(manifest: Manifest) -> None:
     report = check(manifest, ROOT / "source", exercises=frozenset())
     assert report.problems == ()
