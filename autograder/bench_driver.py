@@ -121,7 +121,7 @@ class DriverBench:
     def to_json(self) -> dict[str, Any]:
         """All of it, and what follows from it."""
         names = ("cpu_seconds", "wall_seconds", "resume_seconds", "peak_bytes", "target_seconds", "met")
-        return {**asdict(self), **{name: getattr(self, name) for name in names}, "growth": self.growth()}
+        return {**asdict(self), **{name: getattr(self, name) for name in names}, "growth": self.growth(), "rows": self.rows()}
 
 
 def _each(name: str, parts: Sequence[tuple[Sample, Sample]]) -> float:

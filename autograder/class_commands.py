@@ -256,9 +256,11 @@ def plot_of_class(options: argparse.Namespace, screen: Screen) -> int:
 
 def weeks_of_mooc(options: argparse.Namespace, screen: Screen) -> int:
     """Work out what a week of many submissions takes, by the files and inputs that `options` name."""
-    from autograder.mooc import as_markdown, weeks
+    from autograder.mooc import as_markdown, weeks, write_into
 
     found = weeks(options.ids)
+    if options.into is not None:
+        write_into(options.into, options.ids)
     if options.json:
         return print_json({name: week.to_json() for name, week in found.items()}, OK)
     screen.say(as_markdown(found))

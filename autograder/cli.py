@@ -156,6 +156,7 @@ def _add_commands_for_graders(command: Command) -> None:
     sub.add_argument("--repeat", type=positive, metavar="N", help="rounds (default: 5; of a class 1)")
     sub.add_argument("--submissions", type=positive, metavar="N", help="of a class or a watch (default: 24), or a driver (5000)")
     sub.add_argument("--workers", type=positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
+    sub.add_argument("--into", type=Path, metavar="FILE", help="for mooc: also put the tables into this page, docs/mooc.md")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
 

@@ -2,8 +2,8 @@
 
 Runs: trusted side; nothing is run at all.
 
-    bench class, bench driver --json --> Week, one for each notebook --> lines of a table
-    NAME=VALUE on the command line ----> any input, in place of what is measured or assumed
+    bench class --json, bench driver --json --> Week, one for each notebook --> a table, also in docs/mooc.md
+    NAME=VALUE on the command line -----------> any input, in place of what is measured or assumed
 """
 
 from __future__ import annotations
@@ -189,9 +189,53 @@ def most_workers(bench: Mapping[str, Any]) -> int:
 def as_markdown(found: Mapping[str, Week]) -> str:
     """The table, as the documents have it."""
     columns = [week.lines() for week in found.values()]
-    rows = [["", *found], ["---", *["--:"] * len(columns)]]
-    rows += [[name, *(column.get(name, "") for column in columns)] for name in columns[0]]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return _table(["", *found], [[name, *(column[name] for column in columns)] for name in columns[0]])
+
+
+def driver_as_markdown(data: Mapping[str, Any]) -> str:
+    """What `bench driver` has measured, as the documents have it."""
+    each, target = (1000 * data[name] for name in ("cpu_seconds", "target_seconds"))
+    wall, samples = data["wall_seconds"], data["samples"]
+    early, late = samples[len(samples) // 10], samples[-1]
+    kept = (late["memory_bytes"] - early["memory_bytes"]) / max(1, late["graded"] - early["graded"])
+    sizes = ", ".join(f"{name} {size / 1024:.1f}" for name, size in data["disk_bytes"].items())
+    said = [
+        f"{data['submissions']} submissions, CPU of the driver for each: {each:.1f} ms; target {target:g}: "
+        f"{'met' if data['met'] else 'missed'}",
+        f"CPU of the last three tenths over that of the first three: {data['growth']:.2f}",
+        f"wall time for each: {1000 * wall:.1f} ms, {3600 / wall:.0f} an hour",
+        f"going on where nothing changed, which is what a restart costs: {1000 * data['resume_seconds']:.1f} ms for each",
+        f"memory at most {data['peak_bytes'] / 2**20:.0f} MiB, with {kept / 1024:.0f} KiB kept for each submission of a run",
+        f"on the disk, KiB for each, in whole blocks: {sizes}",
+    ]
+    table = _table(["graded by then", "CPU, ms each", "wall, ms each", "memory, MiB"], data["rows"])
+    return "\n".join([table, "", *(f"- {line}" for line in said)])
+
+
+def write_into(page: Path, arguments: Sequence[str]) -> None:
+    """Put the tables that `arguments` give (see `weeks`) into `page`, each between its pair of comments.
+
+    Raises:
+        AutograderError: the page has no such comments, or see `weeks`.
+    """
+    text, found = page.read_text(encoding="utf-8"), {"weeks": as_markdown(weeks(arguments))}
+    for path in (argument for argument in arguments if "=" not in argument):
+        driver = measurements(Path(path)).get("driver")
+        found |= {"driver": driver_as_markdown(driver)} if driver else {}
+    for name, table in found.items():
+        before, begin, rest = text.partition(f"<!-- {name}: begin -->\n")
+        _, end, after = rest.partition(f"\n<!-- {name}: end -->")
+        if not (begin and end):
+            raise AutograderError(
+                f"{page} has no place for a table: no lines `<!-- {name}: begin -->` and `<!-- {name}: end -->`"
+            )
+        text = before + begin + table + end + after
+    page.write_text(text, encoding="utf-8")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---" if not head[0] else "--:", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _of_driver(data: Mapping[str, Any] | None) -> dict[str, float]:
