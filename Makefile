@@ -8,7 +8,7 @@ WALL   := bubblewrap libseccomp2
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench hostile browser chromium slow postgres kills clean
+.PHONY: help env wall demo test lint prove bench figures hostile browser chromium slow postgres kills clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -58,6 +58,12 @@ bench: $(STAMP)  ## measure kernels (cold, warm behind the wall, the floor under
 	@$(BIN)/autograder bench kernels
 	@$(BIN)/autograder bench examiner
 	@$(BIN)/autograder bench mutants --repeat 3
+
+figures: $(STAMP)  ## measure a class and one driver again, for docs/mooc.md: its drawing and its tables (many minutes; a quiet machine)
+	@$(BIN)/autograder bench class --json > docs/img/class_scaling.json.new && mv docs/img/class_scaling.json.new docs/img/class_scaling.json
+	@$(BIN)/autograder bench driver --json > docs/img/driver.json.new && mv docs/img/driver.json.new docs/img/driver.json
+	@$(BIN)/autograder bench plot docs/img/class_scaling.json
+	@$(BIN)/autograder bench mooc docs/img/class_scaling.json docs/img/driver.json --into docs/mooc.md
 
 hostile: $(STAMP)  ## attack the wall (tests/hostile) and the grade (tests/cheats) (minutes)
 	@$(BIN)/python -m pytest -m hostile

@@ -155,7 +155,7 @@ def bench_class(
     with tempfile.TemporaryDirectory(prefix="autograder-") as place:
         nb = BENCH_NOTEBOOKS[notebook].build()
         courses = {
-            kind: _course(Path(place) / kind, text, submissions, nb) for kind, text in (("ours", _OURS), ("stock", _STOCK))
+            kind: make_course(Path(place) / kind, submissions, nb, text) for kind, text in (("ours", _OURS), ("stock", _STOCK))
         }
         bare = _bare_seconds(courses["ours"])
         for number in range(rounds):
@@ -166,7 +166,12 @@ def bench_class(
         return ClassBench(notebook=notebook, submissions=submissions, turns=tuple(turns), bare_cpu_seconds=bare)
 
 
-def _course(folder: Path, config: str, submissions: int, nb: nbformat.NotebookNode) -> Path:
+def make_course(folder: Path, submissions: int, nb: nbformat.NotebookNode, config: str = _OURS) -> Path:
+    """A course in `folder` with one assignment, which that many students handed in solved.
+
+    Raises:
+        AutograderError: nbgrader could not make it.
+    """
     source = folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     source.parent.mkdir(parents=True)
     (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
@@ -175,7 +180,7 @@ def _course(folder: Path, config: str, submissions: int, nb: nbformat.NotebookNo
     for number in range(submissions):
         handed_in = folder / "submitted" / f"student{number:05}" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
         handed_in.parent.mkdir(parents=True)
-        nbformat.write(nb, handed_in)
+        handed_in.write_bytes(source.read_bytes())
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The commands that grade a class and write its feedback, and the one that measures that.
+"""The commands that grade a class and write its feedback, and those that measure that.
 
 Runs: trusted side.
 """
@@ -11,12 +11,15 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
-from autograder.errors import PoolError
+from autograder.errors import AutograderError, PoolError
 from autograder.manifest import DEVICES
 from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line
 
+_CLASS, _DRIVEN = 24, 5000
+"""Submissions that a class or a watch is measured with, and a driver."""
 Command = Callable[[str, Any, str], argparse.ArgumentParser]
 """Adds a command: its name, the function that runs it, and what it does in a sentence or two."""
 
@@ -200,7 +203,7 @@ def bench_of_class(options: argparse.Namespace, screen: Screen, machine: Any) ->
     workers, found = range(1, (options.workers or _cores()) + 1), []
     with screen.progress() as begin:
         for name in options.ids or BENCH_NOTEBOOKS:
-            found.append(bench_class(name, options.submissions, workers, options.repeat or 1, progress=begin(name)))
+            found.append(bench_class(name, options.submissions or _CLASS, workers, options.repeat or 1, progress=begin(name)))
     if options.json:
         return print_json({"machine": machine.to_json(), "classes": [bench.to_json() for bench in found]}, OK)
     for bench in found:
@@ -215,11 +218,52 @@ def bench_of_watch(options: argparse.Namespace, screen: Screen, machine: Any) ->
     from autograder.class_views import watch_bench_table
 
     with screen.progress() as begin:
-        found = bench_watch(options.repeat or options.submissions, progress=begin("watch"))
+        found = bench_watch(options.repeat or options.submissions or _CLASS, progress=begin("watch"))
     if options.json:
         return print_json({"machine": machine.to_json(), "watch": found.to_json()}, OK)
     screen.show(watch_bench_table(found))
     screen.say(f"Measured on {machine}.")
+    return OK
+
+
+def bench_of_driver(options: argparse.Namespace, screen: Screen, machine: Any) -> int:
+    """Measure what one driver sustains, as `options` say."""
+    from autograder.bench_driver import bench_driver
+    from autograder.class_views import driver_bench_table
+
+    with screen.progress() as begin:
+        found = bench_driver(options.submissions or _DRIVEN, progress=begin("driver"))
+    if options.json:
+        return print_json({"machine": machine.to_json(), "driver": found.to_json()}, OK)
+    screen.show(driver_bench_table(found))
+    screen.say(f"Measured on {machine}.")
+    return OK
+
+
+def plot_of_class(options: argparse.Namespace, screen: Screen) -> int:
+    """Draw the files that `options` name, each written by `bench class --json`."""
+    from autograder.scaling import plot_scaling
+
+    if not options.ids:
+        raise AutograderError("`autograder bench plot FILE` draws what `autograder bench class --json > FILE` has measured")
+    drawn = [str(plot_scaling(Path(name))) for name in options.ids]
+    if options.json:
+        return print_json(drawn, OK)
+    for name in drawn:
+        screen.say(f"drawn: {name}")
+    return OK
+
+
+def weeks_of_mooc(options: argparse.Namespace, screen: Screen) -> int:
+    """Work out what a week of many submissions takes, by the files and inputs that `options` name."""
+    from autograder.mooc import as_markdown, weeks, write_into
+
+    found = weeks(options.ids)
+    if options.into is not None:
+        write_into(options.into, options.ids)
+    if options.json:
+        return print_json({name: week.to_json() for name, week in found.items()}, OK)
+    screen.say(as_markdown(found))
     return OK
 
 

@@ -31,6 +31,9 @@ class ClassView:
     def __init__(self, run: ClassRun) -> None:
         self._run = run
         self._began = time.monotonic()
+        self._verdicts: Counter[Verdict] = Counter()
+        self._counted = 0
+        """How many of those that were graded are counted: a picture costs as much late in a large class as early."""
 
     def __rich__(self) -> Group:
         """The picture of this moment."""
@@ -42,7 +45,10 @@ class ClassView:
         if done:
             left = max(0.0, (todo - done) * seconds / done)
             line += f"   {60 * done / seconds:.0f} a minute   {_clock(left)} left"
-        verdicts = _counted(tally.graded)
+        for graded in tally.graded[self._counted : done]:
+            self._verdicts.update(graded.verdicts)
+        self._counted = done
+        verdicts = _named(self._verdicts)
         slow = [f"{student} {_clock(age)}" for student, age in self._run.under_way().items() if age > _SLOW_SECONDS]
         lines: list[Any] = [Text(line), ProgressBar(total=max(1, todo), completed=done, width=60)]
         if verdicts:
@@ -81,6 +87,26 @@ def class_bench_table(bench: Any) -> Group:
     for name, figure, target, met in bench.targets():
         lines.append(f"  {name}: {figure:.3g}, target {target:g}: {_met(met)}")
     return Group(*lines)
+
+
+def driver_bench_table(bench: Any) -> Group:
+    """What one driver sustains."""
+    table = Table(title=f"one driver, {bench.submissions} tiny submissions, workers that answer at once", title_justify="left")
+    for name in ("graded\nby then", "CPU,\nms each", "wall,\nms each", "memory,\nMiB"):
+        table.add_column(name, justify="right")
+    for row in bench.rows():
+        table.add_row(*row)
+    sizes = ", ".join(f"{name} {size / 1024:.1f}" for name, size in bench.disk_bytes.items())
+    return Group(
+        table,
+        f"  wall: {1000 * bench.wall_seconds:.1f} ms each, {3600 / bench.wall_seconds:.0f} an hour",
+        f"  CPU of the last three tenths over that of the first three: {bench.growth():.2f}",
+        f"  going on where nothing changed: {1000 * bench.resume_seconds:.1f} ms each",
+        f"  memory at most: {bench.peak_bytes / 2**20:.0f} MiB",
+        f"  on the disk, KiB each: {sizes}",
+        f"  driver, CPU ms for a submission: {1000 * bench.cpu_seconds:.1f}, target {1000 * bench.target_seconds:g}: "
+        f"{_met(bench.met)}",
+    )
 
 
 def watch_bench_table(bench: Any) -> Group:
@@ -147,6 +173,10 @@ def _counted(graded: list[Graded]) -> str:
     counts: Counter[Verdict] = Counter()
     for one in graded:
         counts.update(one.verdicts)
+    return _named(counts)
+
+
+def _named(counts: Counter[Verdict]) -> str:
     automatic = [verdict for verdict in Verdict if counts[verdict] and verdict is not Verdict.NOT_EXAMINED]
     return ", ".join(f"{counts[verdict]} {verdict.value.replace('_', ' ')}" for verdict in automatic)
 

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import autograder.light  # noqa: F401  before the rest
 from autograder import __version__
-from autograder.class_commands import Command, add_commands_for_classes, bench_of_class, bench_of_watch, positive
+from autograder.class_commands import (
+    Command,
+    add_commands_for_classes,
+    bench_of_class,
+    bench_of_driver,
+    bench_of_watch,
+    plot_of_class,
+    positive,
+    weeks_of_mooc,
+)
 from autograder.errors import AutograderError
 from autograder.views import (
     ATTENTION,
@@ -132,15 +141,22 @@ def _add_commands_for_graders(command: Command) -> None:
     sub = command(
         "bench",
         _bench,
-        "Measure kernels, what examining costs, what mutants do, a class, or a watched course. What is compared takes turns.",
+        "Measure kernels, what examining costs, what mutants do, a class, a watched course, or what one driver sustains. "
+        "What is compared takes turns. `plot` draws what `class --json` has measured; `mooc` works out a week of submissions.",
     )
-    sub.add_argument("what", choices=("kernels", "examiner", "mutants", "class", "watch"), help="what to measure")
+    measured = ("kernels", "examiner", "mutants", "class", "watch", "driver")
+    sub.add_argument("what", choices=(*measured, "plot", "mooc"), help="what to measure, draw or work out")
     sub.add_argument(
-        "ids", nargs="*", metavar="ID", help="assignments, or for a class the notebooks tiny, small, training (default: all)"
+        "ids",
+        nargs="*",
+        metavar="ID",
+        help="assignments, or for a class the notebooks tiny, small, training (default: all); for plot and mooc files that class "
+        "and driver have written with --json; for mooc also inputs as NAME=VALUE, such as submissions=20000",
     )
     sub.add_argument("--repeat", type=positive, metavar="N", help="rounds (default: 5; of a class 1)")
-    sub.add_argument("--submissions", type=positive, default=24, metavar="N", help="of a class or a watch (default: %(default)s)")
+    sub.add_argument("--submissions", type=positive, metavar="N", help="of a class or a watch (default: 24), or a driver (5000)")
     sub.add_argument("--workers", type=positive, metavar="N", help="the class with 1 to N workers (default: one for each core)")
+    sub.add_argument("--into", type=Path, metavar="FILE", help="for mooc: also put the tables into this page, docs/mooc.md")
 
     command("doctor", _doctor, "Say what this machine has and lacks for grading, and how to get it.")
 
@@ -284,11 +300,14 @@ def _bench(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.bench import bench_kernels, describe_machine
     from autograder.manifest import choose, read_manifests
 
+    if options.what == "plot":
+        return plot_of_class(options, screen)
+    if options.what == "mooc":
+        return weeks_of_mooc(options, screen)
     machine, rounds = describe_machine(), options.repeat or _ROUNDS
-    if options.what == "class":
-        return bench_of_class(options, screen, machine)
-    if options.what == "watch":
-        return bench_of_watch(options, screen, machine)
+    of_class = {"class": bench_of_class, "watch": bench_of_watch, "driver": bench_of_driver}
+    if options.what in of_class:
+        return of_class[options.what](options, screen, machine)
     manifests = choose(read_manifests(options.course / "assignments"), options.ids)
     if options.what == "examiner":
         return _bench_examiner(options, screen, manifests, machine, rounds)

@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots", "allowance", "delivery", "workers"),
+        *("documents", "plots", "allowance", "delivery", "workers", "mooc"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
         *("zygotes", "gpu", "loans", "ownership", "sanitise", "leaks", "reading", "draft", "questions", "stand_ins"),
-        *("composites", "counted"),
+        *("composites", "counted", "scaling"),
     ),
     (
         *("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("gradebook", "worker", "demo", "doctor", "equivalence", "repeats", "bench_class", "bench_watch"),
     ("proofs", "pool"),
     ("release", "grading", "handback"),
-    ("watch",),
+    ("watch", "bench_driver"),
     ("views", "class_views", "history_views"),
     ("class_commands",),
     ("cli", "zygote"),
@@ -73,6 +73,7 @@ FRAMEWORKS = {
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
     "distributed": {"cluster"},
+    "matplotlib": {"scaling"},
 }
 MODULES = {path.stem: path for path in sorted(PACKAGE.glob("*.py")) if path.stem != "__init__"}
 
