@@ -28,6 +28,7 @@ FIGURES = {
 INPUTS = [f"{name}={value}" for name, value in FIGURES.items()]
 
 
+@pytest.mark.slow
 def test_driver_is_measured_while_it_grades_everybody_and_then_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "driver", "--submissions", "20", "--json"]) == cli.OK
     told = json.loads(capsys.readouterr().out)["driver"]
