@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,10 +46,11 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    disk = Disk(tmp_path / "disk")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk.path)], check=True)
+def disk() -> Iterator[Disk]:
+    with tempfile.TemporaryDirectory(prefix="ag-") as folder:  # short: a unix socket's path has at most 107 bytes
+        disk = Disk(Path(folder) / "disk")
+        yield disk
+        subprocess.run(["umount", "-l", str(disk.path)], check=True)
 
 
 @pytest.fixture(scope="module")
