@@ -1,1 +1,0 @@
-"""Helpers given to students: staged next to each notebook, so that a released folder is self-contained."""
