@@ -50,7 +50,8 @@ class Turn:
     """0 for nbgrader alone."""
     grade_seconds: float
     """Wall seconds."""
-    feedback_seconds: float
+    feedback_seconds: float | None
+    """None where the first step wrote it."""
     cpu_seconds: float
     driver_cpu_seconds: float | None
     """Of the driver, once it has started, while it graded; None for nbgrader alone, which has none."""
@@ -58,7 +59,7 @@ class Turn:
     @property
     def wall_seconds(self) -> float:
         """Both steps."""
-        return self.grade_seconds + self.feedback_seconds
+        return self.grade_seconds + (self.feedback_seconds or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +101,14 @@ class ClassBench:
         for workers in self.contestants:
             turns, ratio = self.of(workers), self.ratio(workers)
             grade, feedback, cpu = (
-                statistics.median(getattr(turn, name) for turn in turns)
+                statistics.median(getattr(turn, name) or 0.0 for turn in turns)
                 for name in ("grade_seconds", "feedback_seconds", "cpu_seconds")
             )
             found.append(
                 (
                     "nbgrader alone" if not workers else f"{workers} worker{'s' if workers > 1 else ''}",
                     f"{grade:.1f}",
-                    f"{feedback:.1f}",
+                    f"{feedback:.1f}" if feedback else "at once",
                     f"{60 * self.submissions / (grade + feedback):.0f}",
                     f"{cpu / self.submissions:.3f}",
                     "" if not workers or ratio is None else f"{ratio:.1f}",
@@ -191,9 +192,9 @@ def _take_turn(course: Path, number: int, workers: int, submissions: int) -> Tur
         grade = _done(count(_nbgrader("autograde", ASSIGNMENT, "--force"), course), "nbgrader autograde")
         feedback = _done(count(_nbgrader("generate_feedback", ASSIGNMENT), course), "nbgrader generate_feedback")
     else:
-        options = ["--workers", str(workers), "--json"]
+        options = ["--workers", str(workers), "--feedback", "--json"]
         grade = _done(count(_ours("grade", ASSIGNMENT, *options), course), "autograder grade")
-        feedback = _done(count(_ours("feedback", ASSIGNMENT, *options), course), "autograder feedback")
+        feedback = None
     pages = len(list(course.glob(f"feedback/*/{ASSIGNMENT}/{ASSIGNMENT}.html")))
     if pages != submissions:
         raise AutograderError(
@@ -203,8 +204,8 @@ def _take_turn(course: Path, number: int, workers: int, submissions: int) -> Tur
         round=number,
         workers=workers,
         grade_seconds=grade.wall_seconds,
-        feedback_seconds=feedback.wall_seconds,
-        cpu_seconds=grade.cpu_seconds + feedback.cpu_seconds,
+        feedback_seconds=None if feedback is None else feedback.wall_seconds,
+        cpu_seconds=grade.cpu_seconds + (0.0 if feedback is None else feedback.cpu_seconds),
         driver_cpu_seconds=json.loads(grade.output)["driver_cpu_seconds"] if workers else None,
     )
 

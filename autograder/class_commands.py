@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def add_commands_for_classes(command: Command) -> None:
     )
     sub.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
     sub.add_argument("--why", default="", metavar="TEXT", help="the reason, for the history")
+    sub.add_argument("--feedback", action="store_true", help="write everybody's feedback too, each as soon as there are grades")
 
     sub = command("history", _history, "Say who graded an assignment when and why, and what it changed for whom.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
@@ -77,9 +79,12 @@ def _not_negative(text: str) -> int:
 
 def _grade(options: argparse.Namespace, screen: Screen) -> int:
     began = time.monotonic()
+    if options.feedback and options.dry_run:
+        raise AutograderError("--dry-run writes nothing, so there is no feedback to write: leave out --feedback or --dry-run")
     workers = _workers(options)  # before the imports: both take seconds
-    from autograder.class_views import ClassView, as_json, class_table
+    from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views
     from autograder.grading import ClassRun
+    from autograder.handback import write_feedback
     from autograder.history_views import changes_as_json, changes_views
     from autograder.pool import Pool
 
@@ -89,17 +94,24 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
             workers.count = _gpu_slots(options)
         with screen.live(ClassView(run)):
             asked = {"force": options.force, "cells": options.cells, "why": options.why, "dry_run": options.dry_run}
-            for _ in run.grade(options.student, **asked):
-                pass
+            pages: list[Any] = []
+            for graded in run.grade(options.student, **asked):
+                if options.feedback and not graded.problem:
+                    pages += write_feedback(options.course, options.assignment, 1, [escape(graded.student)])
+            if options.feedback:  # of those that are as they were too, if it is missing
+                pages += write_feedback(options.course, options.assignment, 1, options.student)
     seconds = time.monotonic() - began
-    status = ATTENTION if any(graded.attention for graded in run.tally.graded) else OK
+    status = ATTENTION if any(page.problem for page in pages) or any(graded.attention for graded in run.tally.graded) else OK
     if options.json:
-        return print_json(as_json(run, seconds) | changes_as_json(run.tally.graded, dry_run=options.dry_run), status)
+        found = as_json(run, seconds) | changes_as_json(run.tally.graded, dry_run=options.dry_run)
+        return print_json(found | ({"feedback": pages_as_json(pages)} if options.feedback else {}), status)
     if run.tally.graded:
         screen.show(class_table(run, seconds))
         screen.show(*changes_views(run.tally.graded, dry_run=options.dry_run))
     else:
         screen.say(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
+    if options.feedback:
+        screen.show(*pages_views(pages, options.assignment))
     return status
 
 
@@ -145,6 +157,7 @@ def _gpu_slots(options: argparse.Namespace) -> int:
 
 
 def _feedback(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.class_views import pages_as_json, pages_views
     from autograder.handback import write_feedback
 
     most, pages = options.workers or _cores(), []
@@ -152,13 +165,10 @@ def _feedback(options: argparse.Namespace, screen: Screen) -> int:
         for page in write_feedback(options.course, options.assignment, most, options.student, force=options.force):
             pages.append(page)
             say(f"{len(pages)} written")
-    failed = [page for page in pages if page.problem]
-    status = ATTENTION if failed else OK
+    status = ATTENTION if any(page.problem for page in pages) else OK
     if options.json:
-        return print_json([{"student": page.student, "problem": page.problem} for page in pages], status)
-    screen.say(f"{options.assignment}: feedback for {len(pages) - len(failed)} students written")
-    for page in failed:
-        screen.say(f"  {page.student}: {page.problem}", style="red")
+        return print_json(pages_as_json(pages), status)
+    screen.show(*pages_views(pages, options.assignment))
     return status
 
 

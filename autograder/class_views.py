@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +19,7 @@ from rich.text import Text
 
 from autograder.bench_notebooks import BENCH_NOTEBOOKS
 from autograder.grading import ClassRun, Graded
+from autograder.handback import Page
 from autograder.verdict import Verdict
 from autograder.watch import Event, Returned, Waits
 
@@ -72,6 +75,18 @@ def class_table(run: ClassRun, seconds: float) -> Table:
         person = Text(graded.attention, style="red") if graded.attention else Text(_by_hand(graded), style="dim")
         table.add_row(Text(graded.student), points, _counted([graded]), person)
     return table
+
+
+def pages_views(pages: Sequence[Page], assignment: str) -> list[Text]:
+    """Whose feedback was written, and whose could not be."""
+    failed = [page for page in pages if page.problem]
+    lines = [Text(f"{assignment}: feedback for {len(pages) - len(failed)} students written")]
+    return lines + [Text(f"  {page.student}: {page.problem}", style="red") for page in failed]
+
+
+def pages_as_json(pages: Sequence[Page]) -> list[dict[str, str]]:
+    """What `pages_views` shows, for machines."""
+    return [asdict(page) for page in pages]
 
 
 def class_bench_table(bench: Any) -> Group:

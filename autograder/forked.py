@@ -63,11 +63,10 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
             bind(s, port)
             return port
 
-        def init_connection_file(self) -> None:
-            """There is none."""
+        def _without(self, *_: Any, **options: Any) -> None:
+            """No connection file, no command line; just to parse an empty one takes a tenth of setting up."""
 
-        def write_connection_file(self, **kwargs: Any) -> None:
-            """There is none."""
+        init_connection_file = write_connection_file = parse_command_line = _without
 
         def init_control(self, context: Any) -> None:
             super().init_control(context)

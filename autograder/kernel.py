@@ -14,6 +14,7 @@ ended as a value: a dead kernel, an endless loop and a flood of output are repli
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import signal
@@ -29,6 +30,7 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import KernelManager
+from jupyter_client.session import DELIM
 
 from autograder.errors import KernelStartError
 from autograder.limits import Limits
@@ -37,6 +39,8 @@ from autograder.outputs import Outputs
 
 log = logging.getLogger(__name__)
 
+_PARTS = ("header", "parent_header", "metadata", "content")
+"""What a message consists of."""
 _MESSAGE_BYTES = 10_000_000
 """A larger message from a kernel is refused, so that one print cannot fill the driver's memory: JSON may grow twentyfold."""
 _WAITING_MESSAGES = 20
@@ -381,11 +385,12 @@ def _receive(channel: Any, request: str) -> tuple[dict[str, Any] | None, int]:
     if size > _MESSAGE_BYTES:
         return None, size
     try:
-        message = channel.session.deserialize(channel.session.feed_identities(parts)[1])
-    except Exception as error:  # noqa: BLE001  student code holds the signing key: anything can arrive, and none of it is ours
+        first = parts.index(DELIM) + 2  # a signature comes before the message: student code has the key, so it says nothing
+        message = dict(zip(_PARTS, map(json.loads, parts[first : first + len(_PARTS)]), strict=True))
+    except (ValueError, RecursionError) as error:  # anything can arrive from student code, and none of it is ours
         log.debug("dropped a malformed message: %s", error)
         return None, size
     fields = [message.get(name) for name in ("header", "parent_header", "content")]
     if not all(isinstance(field, dict) for field in fields) or message["parent_header"].get("msg_id") != request:
         return None, size
-    return dict(message), size
+    return message, size

@@ -36,7 +36,7 @@ class Both:
         shutil.copytree(self.plain.root, folder / "ours", symlinks=True)
         self.ours = make.Course(folder / "ours", make.TWO_LINES + LATE)
         self.by_nbgrader = self.plain.nbgrader("autograde", "ps1")
-        self.by_us = self.ours.autograder("grade", "ps1", "--workers", "2", "--json")
+        self.by_us = self.ours.autograder("grade", "ps1", "--workers", "2", "--feedback", "--json")
 
     def _add_odd_folders(self) -> None:
         """Files beside the notebook, times of handing in, a folder without the notebook, and one with another."""
@@ -94,14 +94,21 @@ def test_status_is_the_same(both: Both) -> None:
     assert both.by_nbgrader.returncode == 1
 
 
-@pytest.mark.parametrize("pages_worth_a_worker", [1, 1000])
-def test_feedback_is_the_same_page_for_page(both: Both, monkeypatch: pytest.MonkeyPatch, pages_worth_a_worker: int) -> None:
+@pytest.mark.parametrize("pages_worth_a_worker", [None, 1, 1000])
+def test_feedback_is_the_same_page_for_page(
+    both: Both, monkeypatch: pytest.MonkeyPatch, pages_worth_a_worker: int | None
+) -> None:
+    """None stands for what `grade --feedback` has written."""
     done = both.plain.nbgrader("generate_feedback", "ps1")
     assert done.returncode == 0, done.stderr
-    monkeypatch.setattr(handback, "_PAGES_WORTH_A_WORKER", pages_worth_a_worker)
-    shutil.rmtree(both.ours.root / "feedback", ignore_errors=True)
-    pages = list(handback.write_feedback(both.ours.root, "ps1", 2))
-    assert [page.problem for page in pages if page.problem] == []
+    if pages_worth_a_worker is None:
+        pages = json.loads(both.by_us.stdout)["feedback"]
+        assert {page["problem"] for page in pages} == {""}
+        assert len(pages) == len(tree_of_students(both.ours))
+    else:
+        monkeypatch.setattr(handback, "_PAGES_WORTH_A_WORKER", pages_worth_a_worker)
+        shutil.rmtree(both.ours.root / "feedback", ignore_errors=True)
+        assert {page.problem for page in handback.write_feedback(both.ours.root, "ps1", 2)} == {""}
     plain, ours = (
         {str(path.relative_to(course.root)): path.read_bytes() for path in course.root.glob("feedback/**/*") if path.is_file()}
         for course in (both.plain, both.ours)

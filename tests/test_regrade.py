@@ -183,6 +183,8 @@ def test_dry_run_shows_what_would_change_and_writes_nothing(before: Before, tmp_
     assert shown == WHOLE
     assert found["dry_run"]
     assert found["again"] == {"unchanged": 1, "up": 1, "down": 1, "otherwise": 0, "points": 1.0, "kept_cells": 0}
+    refused = course.autograder("grade", "ps1", "--dry-run", "--feedback")
+    assert (refused.returncode, "writes nothing" in " ".join((refused.stdout + refused.stderr).split())) == (3, True)
     assert snapshot(course) == untouched
     assert changes(before.grade(course)) == WHOLE, "and it comes so"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import random
 import subprocess
 import sys
@@ -413,3 +414,23 @@ def test_nbgrader_without_a_wall_grades_nothing_and_says_what_to_type(tmp_path: 
     assert set(report["kernel"]["walls"].values()) == {"on"}
     assert report["kernel"]["cpu_seconds"] > 0
     assert nbformat.read(course.autograded("ana", "ps1"), as_version=4).cells
+
+
+def test_huge_pages_change_nothing_but_the_size_of_pages() -> None:
+    """What is in memory stays, and where Linux can do it (6.1 or newer) it lies in huge pages afterwards."""
+    code = """
+from pathlib import Path
+from autograder import linux
+def huge():
+    return next(int(line.split()[1]) for line in Path("/proc/self/smaps_rollup").open() if "AnonHuge" in line)
+filled = bytearray(range(256)) * (1 << 18)
+before, tried = huge(), linux.use_huge_pages()
+assert filled == bytearray(range(256)) * (1 << 18)
+print(tried, huge() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    tried, gained_kib = map(int, done.stdout.split())
+    assert tried >= 60 << 20
+    able = tuple(map(int, platform.release().split(".")[:2])) >= (6, 1) and Path("/sys/kernel/mm/transparent_hugepage").exists()
+    assert (gained_kib >= 50 << 10) == able
