@@ -44,7 +44,7 @@ class Desk:
         self._namespace: dict[str, Any] = self._shell.user_ns
         self._fetched: list[str] = []
         self._armed = False
-        seed_generators(seed)
+        seed_generators(seed, accelerators=False)
 
     def start(self) -> None:
         """Work until the driver hangs up."""
@@ -90,7 +90,7 @@ class Desk:
             try:
                 with self._alarm(task.seconds):
                     self._begin(task.takes)
-                    seed_generators(task.seed)
+                    seed_generators(task.seed, accelerators=False)
                     error = self._run(task.source)
             except BaseException as failure:  # noqa: BLE001  the student's names could not be fetched
                 error = failure

@@ -17,11 +17,14 @@ from multiprocessing.forkserver import ensure_running
 from types import FrameType
 from typing import Protocol
 
+from autograder.errors import PoolError
 from autograder.folders import Scratch
 
 GRADING = ("autograder.worker", "papermill.engines")
 """What every worker that grades needs."""
 _FIRST = "autograder.light"
+_LONGEST_TEMPORARY = 60
+"""Bytes: a kernel's sockets lie two folders below, `autograder-run-<8>/ag-<8>/k-<number>`."""
 
 
 class Workers(Protocol):
@@ -54,7 +57,17 @@ class LocalWorkers:
     lost_together = True
 
     def __init__(self, count: int, needs: Sequence[str] = GRADING) -> None:
-        """`needs` are the modules that they will use."""
+        """`needs` are the modules that they will use.
+
+        Raises:
+            PoolError: the folder for temporary files has too long a name.
+        """
+        if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TEMPORARY:
+            raise PoolError(
+                f"{tempfile.gettempdir()}, the folder for temporary files, has too long a name: sockets lie below it, and Linux "
+                f"allows the whole path of one 107 bytes. Nothing was done. Set TMPDIR to a folder whose name has at most "
+                f"{_LONGEST_TEMPORARY} bytes: TMPDIR=/tmp"
+            )
         self.count = count
         self._scratch = Scratch("autograder-run-")
         self._executor: ProcessPoolExecutor | None = None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import pickle
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from autograder.report import CellReport, KernelReport, Report
 from autograder.restore import SourceCell
 from autograder.verdict import Verdict
 from autograder.worker import PackageNeeded
+from autograder.workers import LocalWorkers
 
 TEST = SourceCell(
     grade_id="test_f",
@@ -256,6 +259,17 @@ def test_source_with_nothing_at_the_moment_is_asked_again_while_others_are_grade
     found = [one.student for one in Pool(Slow(graded)).grade(package(), source())]
     assert sorted(found) == ["late", "slow"]
     assert len(asked) == 3
+
+
+def test_folder_in_which_no_socket_can_lie_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    long = tmp_path / ("x" * 60)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with pytest.raises(PoolError, match="at most 60 bytes: TMPDIR=/tmp"):
+        LocalWorkers(1)
+    assert list(long.iterdir()) == []
 
 
 @pytest.mark.parametrize(
