@@ -9,8 +9,9 @@
 # %% [markdown]
 # # Out-of-distribution detection
 #
-# A network that knows the digits 0 to 7 is shown a photograph of a flower. It has eight answers, and "none of these" is not among them. Can we tell from its outputs that the question was wrong? You write five ways to tell, three ways to measure how well they tell, and a way to train for it.
-#
+# A network that knows the digits 0 to 7 is shown a photograph of a flower. It has eight answers, and "none of these" is not among them. Can we tell from its outputs that the question was wrong? You write five ways to tell, three to measure how well, and one to train for it.
+
+# %% [markdown]
 # **After this notebook you can**
 #
 # 1. compute AUROC, AUPR and FPR95 exactly, ties included, and say which question each answers,
@@ -115,7 +116,10 @@ for column, (name, images) in zip(axes.T, [("digits 0 to 7 (ID)", x_id), *outlie
         panel.set_yticks([])
         panel.grid(False)
 figure.suptitle("Three images of each set")
-plt.show()
+plots.show(
+    "Grey pictures of 8 by 8 pixels in six columns of three: digits 0 to 7, digits 8 and 9 (near), patches of a photograph (natural), "
+    "sine waves (texture), uniform noise, and digits with their pixels shuffled (pixperm)."
+)
 
 # %% [markdown]
 # *Predict before you run:* the network gives more than 0.9 probability to its answer on 96 % of the digits that it knows. On what share of each set of strangers will it be as sure?
@@ -150,7 +154,7 @@ for name, images in [("ID", x_id), *outliers.items()]:
 #
 # *Easy. Importance: very high. About 15 minutes.* AUROC, the area under the curve of TPR against FPR (the ROC curve), is the probability that a random OOD image outscores a random ID one, ties counting half.
 #
-# In the example $0.5$ beats two of three; $0.6$ beats two and ties with one: $(2 + 2.5)/6 = 0.75$.
+# In the example $0.5$ beats two of three; $0.6$ beats two, ties one: $(2 + 2.5)/6 = 0.75$.
 
 # %% nbgrader={"grade": false, "grade_id": "auroc", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def auroc(id_scores: np.ndarray, ood_scores: np.ndarray) -> float:
@@ -367,7 +371,10 @@ for name, (a, b, colour, style) in detectors.items():
     print(f"{name:36s} AUROC {auroc(a, b):.3f}   AUPR {aupr(a, b):.3f}   FPR95 {fpr_at_tpr(a, b):.3f}")
 plt.axhline(0.95, color="grey", linestyle=":", label="TPR 0.95")
 plots.finish(plt.gca(), title="Two detectors of nearly equal AUROC\n(2000 + 2000 invented scores each)", xlabel="false positive rate (share of ID refused)", ylabel="true positive rate (share of OOD caught)")
-plt.show()
+plots.show(
+    "True positive rate against false positive rate, both from 0 to 1, for two invented detectors: A as a solid line, B as a dashed "
+    "one. A dotted line marks a true positive rate of 0.95; compare where the two curves reach it."
+)
 
 # %% [markdown]
 # **Reading.** B catches its easy 80 % almost free, then refuses three quarters of the good images to reach 95 %; A less than half. At an FPR of 0.05 B is far better. AUROC averages over all thresholds; a deployer uses one.
@@ -537,7 +544,10 @@ for label, images, colour, style, filled in sets:
     print(f"{label:18s} median: energy {np.median(energy):6.1f}   largest logit {first.median():5.1f}   second {second.median():5.1f}   lead {(first - second).median():4.1f}   feature length {size.median():5.1f}")
     print(f"{'':18s} 5 % lie below: energy {np.quantile(energy, 0.05):6.1f}   MSP score {np.quantile(msp_score(logits).cpu().numpy(), 0.05):.4f}")
 plots.finish(plt.gca(), title="Energy of digits, near and far outliers (one CNN)", xlabel="energy (higher = more anomalous)", ylabel="share of the set in a bin of width 1")
-plt.show()
+plots.show(
+    "Histograms of the energy, higher meaning more anomalous: grey bars for the digits 0 to 7, a dashed outline for the 8s and 9s, a "
+    "solid outline for the gratings. The height is the share of the set in a bin of width 1."
+)
 
 # %% [markdown]
 # **Reading.** On both sides. One grating in five has a lower energy than the median digit, a few lie below *every* digit. Gratings drive the filters hard (feature length 57 against 50): largest *and* second logit are high, and energy takes height for familiarity. MSP sees only the lead, 2.7 against 8.2.
@@ -704,7 +714,10 @@ for panel, name in zip(axes, ("near", "texture")):
     panel.axhline(0.95, color="grey", linestyle=":", label="TPR 0.95")
     plots.finish(panel, title=f"{name} ({len(l_ood)} images)", xlabel="false positive rate (share of digits refused)", ylabel="true positive rate (share of OOD caught)")
 figure.suptitle("ROC of three scores on near and far outliers (one CNN)")
-plt.show()
+plots.show(
+    "True positive rate against false positive rate in two panels, near on the left and texture on the right. Each has three curves, "
+    "MSP (solid), energy (dashed) and Mahalanobis (dash-dotted), and a dotted line at a true positive rate of 0.95."
+)
 
 # %% [markdown]
 # **Reading.** The score that loses on the 8s and 9s (FPR95 0.47) wins on the gratings (0.04), and energy does the opposite. An 8 is made of strokes that the features know and lands beside a known cloud: median squared distance 59, against 35 for the digits themselves. A grating lands at 230, however sure the classifier.
@@ -717,7 +730,8 @@ plt.show()
 # ODIN starts from two observations. At a high temperature $T$ the softmax of $l/T$ no longer saturates, so it keeps more of what the logits say. And a small step of the *input* that makes the network surer of its answer helps digits more than strangers, one hopes:
 # $$x' = x + \varepsilon\,\mathrm{sign}\bigl(\nabla_x \log \max_k p_k(x; T)\bigr), \qquad \text{score} = -\max_k p_k(x'; T),$$
 # where $p(x; T)$ is the softmax of the logits divided by $T$, and epsilon, $\varepsilon$, is the size of the step. Compare FGSM: same sign, opposite purpose. The result is *not* clipped to $[0, 1]$.
-#
+
+# %% [markdown]
 # ### Exercise 5.1 `odin_score` (10 points)
 #
 # *Medium. Importance: medium. About 30 minutes.* Work on a copy of `x`, in eval mode, with `torch.autograd.grad`, which writes into no `p.grad`. The largest class is found anew at $x'$.
@@ -839,7 +853,10 @@ for panel, temperature in zip(axes, (1.0, 10.0)):
     plots.finish(panel, title=f"temperature {temperature:.0f}", xlabel="step eps (white = 1)", ylabel="AUROC of the ODIN score", legend=panel is axes[0])
 axes[0].set_ylim(0.65, 1.0)
 figure.suptitle("ODIN by temperature and step (one CNN)")
-plt.show()
+plots.show(
+    "AUROC of the ODIN score, from 0.65 to 1, against the step, 0 to 0.1, in two panels: temperature 1 on the left, 10 on the right. "
+    "Five curves with different markers stand for the five kinds of outliers."
+)
 
 # %% [markdown]
 # **Reading.** Temperature 10 helps on natural patches, noise and shuffled pixels, and hurts on gratings: at a high temperature the score ranks images by the largest logit minus the mean of all logits, so height counts again. The step gains less than 0.01 on the near set at $T = 1$, about nothing at $T = 10$, and costs on most far sets.
@@ -1065,7 +1082,10 @@ plt.xticks(range(5), outliers)
 plt.axhline(1.0, color="grey", linestyle=":", linewidth=1)
 plots.finish(plt.gca(), title="AUROC by detector and kind of outlier (each mark one of three networks)", xlabel="kind of outlier", ylabel="AUROC", legend=False)
 plt.legend(loc="lower right", ncols=2, frameon=False, fontsize=9)
-plt.show()
+plots.show(
+    "AUROC of six detectors on five kinds of outliers, which stand along the horizontal axis. Each detector has its own marker and "
+    "colour, and three marks for each kind, one for each network; a dotted line marks 1."
+)
 
 # %% [markdown]
 # **Reading.** Outlier exposure lifts the gratings, which it never saw, from 0.87 to 0.99. Natural and pixperm come close to 1, but their relatives were in the auxiliary set. The near set gains least: there it leads the maximum logit by less than 0.01, and on the gratings Mahalanobis distance has as small an FPR95 (0.04 against 0.05). Of the five scores that take the network as it is, none wins everywhere: Mahalanobis is best on the gratings and worst on 8s and 9s.
