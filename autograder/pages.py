@@ -140,7 +140,7 @@ class CleanPage(Preprocessor):
         cleaned = clean_notebook(nb)
         for number, cell in enumerate(cleaned.cells, start=1):
             if cell.cell_type == "code" and not cell.metadata.get("alt"):
-                _name_pictures(cell.outputs, f"cell {grade_id_of(cell) or number}")
+                _name_pictures(cell.outputs, f"cell {grade_id_of(cell) or cell.execution_count or number}")
         return cleaned, resources
 
 

@@ -136,7 +136,7 @@ def test_a_picture_is_described_by_who_drew_it_or_else_by_where_it_stands() -> N
     plot = make.given("plot_noise", "show()")
     plot.outputs = [nbformat.v4.new_output("stream", text="drawing"), *outputs]
     mine = make.code("show()")
-    mine.outputs = [picture({})]
+    mine.outputs, mine.execution_count = [picture({})], 7  # the page says `In [7]`
     c = Config()
     c.HTMLExporter.template_name = "classic"
     configure_pages(c)
@@ -147,7 +147,7 @@ def test_a_picture_is_described_by_who_drew_it_or_else_by_where_it_stands() -> N
         "Picture 2 of cell plot_noise, without a description",
         hostile,
         "Picture 4 of cell plot_noise, without a description",
-        "Picture 1 of cell 3, without a description",
+        "Picture 1 of cell 7, without a description",
     ]
     assert "alert(1)</script>" not in notebook
 
