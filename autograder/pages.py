@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nbformat
@@ -25,6 +25,7 @@ from nbconvert.utils.base import NbConvertBase
 from traitlets.config import Config
 from traitlets.config.loader import LazyConfigValue
 
+from autograder.cells import grade_id_of
 from autograder.sanitise import as_text, clean_html, clean_notebook, renders_quickly
 
 _NAMES = ("student", "first_name", "last_name")
@@ -39,6 +40,8 @@ _SCRIPT_OR_PICTURE = re.compile(
 _DESCRIBED = re.compile(r"""\salt(?![\w-])""", re.IGNORECASE)
 _NO_DESCRIPTION = "No description has been provided for this image"
 """nbconvert's words."""
+_PICTURES = ("image/png", "image/jpeg")
+"""Outputs whose description the templates take from the metadata, of the output or else of the cell, and escape."""
 _REMEMBERED = 1000
 """Coloured cells that are kept, of about 10 kB each."""
 _FILES_PREFIX = re.compile(r"""((?:src|href)=["']?)/?files/""")
@@ -134,7 +137,20 @@ class CleanPage(Preprocessor):
         for name in _NAMES:
             if isinstance(resources.get(name), str):
                 resources[name] = html.escape(resources[name])
-        return clean_notebook(nb), resources
+        cleaned = clean_notebook(nb)
+        for number, cell in enumerate(cleaned.cells, start=1):
+            if cell.cell_type == "code" and not cell.metadata.get("alt"):
+                _name_pictures(cell.outputs, f"cell {grade_id_of(cell) or cell.execution_count or number}")
+        return cleaned, resources
+
+
+def _name_pictures(outputs: Sequence[nbformat.NotebookNode], cell: str) -> None:
+    """Say of each picture among `outputs` that nobody has described where it stands: all that can be said of it."""
+    pictures = [output for output in outputs if set(_PICTURES) & set(output.get("data", ()))]
+    for number, output in enumerate(pictures, start=1):
+        for mime in set(_PICTURES) & set(output.data):
+            settings = output.metadata.setdefault(mime, {})
+            settings["alt"] = settings.get("alt") or f"Picture {number} of {cell}, without a description"
 
 
 class CleanMarkdown(NbConvertBase):

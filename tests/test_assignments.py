@@ -63,6 +63,13 @@ def test_every_assertion_names_its_exercise(manifest: Manifest) -> None:
             assert re.search(r"Exercise \d", cell.source), cell.metadata["nbgrader"]["grade_id"]
 
 
+def test_every_picture_of_ours_is_described(manifest: Manifest) -> None:
+    """Pages show what `courselib.plots.show` is given; in cells that students write, they may draw as they like."""
+    cells = [cell.source for cell in text_cells(manifest) if kind_of(cell) is Kind.READ_ONLY and cell.cell_type == "code"]
+    assert not [source for source in cells if "plt.show" in source]
+    assert any(re.search(r"\bshow\(", source) for source in cells)
+
+
 def test_reading_budgets(manifest: Manifest) -> None:
     cells = text_cells(manifest)
     code = sorted(len(released_source(cell.source).splitlines()) for cell in cells if cell.cell_type == "code")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ from autograder.markup import PREFIX
 from autograder.pages import _NO_DESCRIPTION as NO
 from autograder.pages import PageExporter, configure_pages, described
 from tests import make, server
-from tests.test_sanitise import HTML, MARKDOWN, ODD_CELLS, OUTPUTS, parse
+from tests.test_sanitise import HTML, MARKDOWN, ODD_CELLS, OUTPUTS, PNG, parse
 
+PLOTS = Path(__file__).parents[1] / "assignments/shared/courselib/plots.py"
+"""Its `show` gives a picture its description, which all stations keep: kernel, grader, cleaning, template."""
 SOURCE = make.notebook(
+    make.given("plots", PLOTS.read_text(encoding="utf-8")),
+    make.given("line", "plt.plot([1, 2])\nshow('A \"line\".')"),
     make.text('# Question\n\n<div class="alert alert-info">Prove that $a < b$.</div>\n\n![given](images/given.png)'),
     make.exercise("f", "### BEGIN SOLUTION\nf = 1\n### END SOLUTION"),
     make.graded("t", "assert f == 1"),
@@ -89,6 +94,7 @@ def test_feedback_is_harmless(course: make.Course) -> None:
     assert done.returncode == 0, done.stderr
     page = course.feedback("ana", "ps1")
     assert_shown_without_harm(page, course.feedback("ben", "ps1"))
+    assert 'A "line".' in Alternatives(page).found
     assert "Passed (1 of 1 points)" in page
     assert "<p>Good. </p>" in page
 
@@ -98,6 +104,7 @@ def test_grading_page_is_harmless(course: make.Course, tmp_path: Path) -> None:
         submissions = jupyter.request("formgrader/api/submitted_notebooks/ps1/ps1")
         shown = {row["student"]: read(f"{jupyter.address}formgrader/submissions/{row['id']}/") for row in submissions}
     assert_shown_without_harm(shown["ana"], shown["ben"])
+    assert 'A "line".' in Alternatives(shown["ana"]).found
     assert "&lt;script&gt;alert(1)&lt;/script&gt;</a>" in shown["ana"]  # the name, in the heading
     assert '<input class="score tabbable" id="essay"' in shown["ana"]
 
@@ -116,6 +123,52 @@ def test_grading_page_is_harmless(course: make.Course, tmp_path: Path) -> None:
 )
 def test_pictures_without_description_say_so(html: str, expected: str) -> None:
     assert described(html) == expected
+
+
+def test_a_picture_is_described_by_who_drew_it_or_else_by_where_it_stands() -> None:
+    hostile = '"><script>alert(1)</script><img alt="'
+    outputs = [
+        picture({"alt": "Accuracy against noise & rotation."}),
+        picture({}),
+        picture({"alt": hostile}),
+        picture({"alt": ""}),
+    ]
+    plot = make.given("plot_noise", "show()")
+    plot.outputs = [nbformat.v4.new_output("stream", text="drawing"), *outputs]
+    mine = make.code("show()")
+    mine.outputs, mine.execution_count = [picture({})], 7  # the page says `In [7]`
+    c = Config()
+    c.HTMLExporter.template_name = "classic"
+    configure_pages(c)
+    page = PageExporter(config=c).from_notebook_node(make.notebook(make.text("Look."), plot, mine))[0]
+    notebook = page.split('<div class="container" id="notebook-container">', 1)[1]
+    assert Alternatives(notebook).found == [
+        "Accuracy against noise & rotation.",
+        "Picture 2 of cell plot_noise, without a description",
+        hostile,
+        "Picture 4 of cell plot_noise, without a description",
+        "Picture 1 of cell 7, without a description",
+    ]
+    assert "alert(1)</script>" not in notebook
+
+
+def picture(settings: dict[str, str]) -> nbformat.NotebookNode:
+    """A displayed picture with `settings` for it."""
+    output: nbformat.NotebookNode = nbformat.v4.new_output("display_data", {"image/png": PNG}, metadata={"image/png": settings})
+    return output
+
+
+class Alternatives(HTMLParser):
+    """The descriptions of the pictures of a page, as a browser reads them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str | None] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.found.append(dict(attrs).get("alt"))
 
 
 def test_what_was_coloured_for_one_page_fits_the_next() -> None:

@@ -67,8 +67,8 @@ def some_digits(n: int, skip: int = 0) -> tuple[Tensor, Tensor]:
     return x_test[skip : skip + n].clone(), y_test[skip : skip + n].clone()
 
 
-def show_row(pictures: list[Tensor], titles: list[str], signed: list[bool], suptitle: str) -> None:
-    """Draw 8 x 8 pictures side by side: grey values in [0, 1], or signed values from blue (minus) to red (plus)."""
+def show_row(pictures: list[Tensor], titles: list[str], signed: list[bool], suptitle: str, alt: str) -> None:
+    """Draw 8 x 8 pictures side by side: grey values in [0, 1], or signed values from blue (minus) to red (plus). alt: in words."""
     figure, axes = plt.subplots(1, len(pictures), figsize=(2.6 * len(pictures), 3.1), layout="constrained")
     for panel, picture, title, is_signed in zip(axes, pictures, titles, signed):
         values = picture.detach().cpu().reshape(8, 8)
@@ -82,7 +82,7 @@ def show_row(pictures: list[Tensor], titles: list[str], signed: list[bool], supt
         panel.set_yticks([])
         panel.grid(False)
     figure.suptitle(suptitle, fontsize=12)
-    plt.show()
+    plots.show(alt)
 
 
 # %% [markdown]
@@ -247,6 +247,8 @@ show_row(
     [f"image, label {label.item()}", f"gradient (largest {gradient.abs().max():.2g})", "its sign"],
     [False, True, True],
     "Gradient of the loss with respect to the pixels (one test image)",
+    alt="Three pictures of 8 by 8 pixels side by side: a digit in grey; the gradient of the loss with respect to its pixels, red where "
+    "positive and blue where negative; the gradient's sign in the same colours.",
 )
 
 # %% [markdown]
@@ -271,11 +273,11 @@ for corner in ([-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]):
 
 
 # %% [markdown]
-# The corner with the signs of the gradient wins, as it must for a linear model. For a **targeted** attack the label $y$ is the one the attacker *wants*, and the step goes down the loss: $\delta = -\varepsilon\,\mathrm{sign}(g)$.
+# The corner with the signs of the gradient wins, as it must for a linear model. For a **targeted** attack the label $y$ is what the attacker *wants*, and the step goes down the loss: $\delta = -\varepsilon\,\mathrm{sign}(g)$.
 #
 # ### Exercise 3.1 `fgsm` (15 points)
 #
-# *Easy. Importance: high. About 15 minutes.* Write the attack with your `input_gradient`. One direction, one step, one clip.
+# *Easy. Importance: high. About 15 minutes.* Use your `input_gradient`: one direction, one step, one clip.
 
 # %% nbgrader={"grade": false, "grade_id": "fgsm", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def fgsm(model: nn.Module, x: Tensor, y: Tensor, eps: float, targeted: bool = False) -> Tensor:
@@ -397,10 +399,12 @@ show_row(
     [f"clean: read as {seen[0]} ({sure[0]:.0%})", "perturbation, scaled to full range", f"adversarial: read as {seen[1]} ({sure[1]:.0%})"],
     [False, True, False],
     f"FGSM with eps = 0.15 on a test image of a {label.item()} (probability in brackets)",
+    alt="Three pictures of 8 by 8 pixels side by side: a clean digit in grey, the FGSM perturbation in red (brighter), blue (darker) and "
+    "white (unchanged), and their sum, the adversarial image. The titles say what the network reads, and how sure it is.",
 )
 
 # %% [markdown]
-# **Reading.** The picture is dirtier, but the pen stroke is still that of a 3; the network is as sure of another digit as it was of the right one. White pixels in the middle panel are those where clipping undid the step: black cannot get darker.
+# **Reading.** The picture is dirtier but plainly a 3; the network is as sure of another digit as it was of the right one. Where the middle panel is white, clipping undid the step: black cannot get darker.
 #
 # *What would change if* the same $\pm 0.15$ sat in random places? Section 1 answered that: almost nothing.
 
@@ -456,7 +460,11 @@ for panel, square, title in zip(axes, (True, False), ("$L_\\infty$ ball, sign st
     plots.finish(panel, title=title, xlabel="pixel 1 (grey value)", ylabel="pixel 2 (grey value)", legend=False)
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
 figure.suptitle("Steps and projections in two pixels (budget 0.3, step 0.12, arrow: gradient)")
-plt.show()
+plots.show(
+    "Two panels with pixel 1 and pixel 2 as axes and the ball around a clean image in grey: a square on the left, a disc on the "
+    "right, both crossing the dashed edge of the box. Orange steps and dotted blue projections lead from the clean image to a star, "
+    "where four steps end."
+)
 
 
 # %% [markdown]
@@ -647,7 +655,10 @@ plt.xticks(counts, [str(n) for n in counts])
 plt.ylim(0, 1)
 plots.finish(plt.gca(), title="Accuracy under PGD, by number of steps\n(eps = 0.15, 200 test images, one CNN)", xlabel="steps", ylabel="accuracy (fraction of images)", legend=False)
 plt.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, frameon=False, fontsize=9)
-plt.show()
+plots.show(
+    "Accuracy, from 0 to 1, against the number of PGD steps, 1 to 32 on a logarithmic axis: circles for steps of 0.0375, squares for "
+    "steps of 0.01. A dashed line is FGSM, one step of 0.15."
+)
 
 # %% [markdown]
 # **Reading.** With fewer than $\varepsilon/\alpha$ steps PGD cannot reach the edge of the ball and loses to FGSM. Beyond, it wins and soon stops improving: it has converged. An attack that has not converged flatters the model.
@@ -901,6 +912,8 @@ titles = [f"{name}\nlength {d.norm():.2f}, largest pixel {d.abs().max():.2f}" fo
 show_row(
     [image, linf_change, l2_change], [f"clean image\nlabel {label.item()}", *titles], [False, True, True],
     "Perturbations by PGD-20 (one test image, colours scaled for each panel)",
+    alt="Three pictures of 8 by 8 pixels side by side: a clean digit in grey, then the perturbations found in the L-infinity ball and in "
+    "the L2 ball, red where pixels get brighter and blue where darker. The titles give the length and the largest pixel of each.",
 )
 
 
@@ -1052,7 +1065,10 @@ for panel, name in ((left, r"L_\infty"), (right, "L_2")):
     plots.finish(panel, title=f"Budget in ${name}$", xlabel=f"epsilon, ${name}$ radius (white = 1)", ylabel="robust accuracy (fraction)", legend=False)
     panel.legend(frameon=False, fontsize=9, loc=(0.01, 0.16) if panel is left else "upper right")
 figure.suptitle("Robust accuracy of one CNN by attack and budget (200 test images)")
-plt.show()
+plots.show(
+    "Robust accuracy, from 0 to 1, against the budget epsilon in two panels. Left, L-infinity: random sign noise (triangles), FGSM "
+    "(squares) and PGD-20 (circles); right, L2: PGD-20 (diamonds). A dotted line marks guessing."
+)
 
 # %% [markdown]
 # **Reading.** Knowing the gradient turns a harmless budget into a fatal one: at 0.2 noise leaves more than nine images in ten, PGD almost none. FGSM and PGD part in the middle of the range. Both fall *below guessing*: the network is not unsure but wrong.

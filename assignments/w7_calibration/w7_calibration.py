@@ -108,7 +108,10 @@ for panel, row in zip(axes, (1, 5, 6, 14, 24, 35)):
     panel.set_yticks([])
     panel.grid(False)
 figure.suptitle("Six noisy test images and what network 0 says", fontsize=12)
-plt.show()
+plots.show(
+    "Six noisy pictures of digits side by side. The title of each says which digit it is, what network 0 reads, and with what "
+    "confidence."
+)
 conf, correct = answers(probs, y)
 print(f"all {len(y)} test images: mean confidence {conf.mean():.3f}, accuracy {correct.mean():.3f}")
 
@@ -230,7 +233,10 @@ for column, part, name in ((0, "train", "600 training images"), (1, "test", "797
     draw_reliability(axes[0, column], axes[1, column], reliability_bins(conf, correct, 10), f"{name}\naccuracy {correct.mean():.2f}, mean confidence {conf.mean():.2f}")
 axes[0, 0].legend(frameon=False, fontsize=9, loc="upper left")
 figure.suptitle("Reliability of network 0 on seen and on unseen images (10 bins)")
-plt.show()
+plots.show(
+    "Reliability diagrams of network 0 for its training images, left, and test images, right: bars of accuracy in ten bins of "
+    "confidence, hatched where accuracy and mean confidence differ, with a dashed diagonal. Below, how many images each bin holds."
+)
 
 # %% [markdown]
 # **Reading.** On training images the network is right in .94 of cases and only .84 sure. On fresh ones nearly every bar ends below the diagonal: of the answers given with .6 to .7, only .42 are right. The leftmost test bin holds three images: ignore it. *What would change if* we trained twice as long? More confidence (.89 on test images), no more accuracy.
@@ -411,7 +417,10 @@ plt.minorticks_off()
 plt.ylim(0, None)
 plots.finish(plt.gca(), title="Calibration error and number of bins\n(797 answers; perfect: mean of 20 simulations)", xlabel="number of bins", ylabel="calibration error", legend=False)
 plt.legend(loc="upper left", frameon=False, fontsize=9)
-plt.show()
+plots.show(
+    "Calibration error against the number of bins, 1 to 200 on a logarithmic axis: network 0 in blue, a perfectly calibrated "
+    "forecaster in orange, each as ECE (circles, solid) and as RMS (squares, dashed)."
+)
 
 # %% [markdown]
 # **Reading.** A perfect forecaster is charged .04 (ECE) or .06 (RMS) at 15 bins, .15 or .21 at 200: with four answers in a bin, chance alone makes gaps. So compare only at equal numbers of bins and answers. *What would change with* 100 times as many answers? At 15 bins, chance would be charged a tenth.
@@ -528,7 +537,10 @@ for score, style, colour, name in (
 plt.axvline(0.7, color="0.5", linewidth=1, linestyle="-.", label="true frequency")
 plt.ylim(0, 2)
 plots.finish(plt.gca(), title="Always stating q when it rains on 7 of 10 days\n(dots: lowest mean score)", xlabel="stated probability of rain, q", ylabel="mean score (lower is better)")
-plt.show()
+plots.show(
+    "Mean score against the stated probability of rain, 0 to 1: Brier (solid), log loss (dashed) and the naive score (dotted), each "
+    "with a dot where it is lowest. A vertical line marks the true frequency, 0.7."
+)
 
 # %% [markdown]
 # **Reading.** Brier and log loss are lowest at .7: the honest forecast is the best one. The naive score pays you to exaggerate. Brier never exceeds 2; for the sure and wrong the log loss has no limit but ours. *What would change if* it rained on 9 days of 10? Both minima would move to .9.
@@ -656,7 +668,10 @@ plt.xticks([0.3, 0.5, 1, 2, 5], ["0.3", "0.5", "1", "2", "5"])
 plt.minorticks_off()
 plt.ylim(0, 3)
 plots.finish(plt.gca(), title="Log loss of network 0 by temperature\n(600, 400 and 797 images; dots: fitted temperature)", xlabel="temperature T", ylabel="mean log loss")
-plt.show()
+plots.show(
+    "Mean log loss of network 0 against the temperature, 0.3 to 5 on a logarithmic axis: training images (dashed), validation images "
+    "(solid) and test images (dotted), each with a dot at its fitted temperature. A vertical line marks T = 1."
+)
 
 # %% [markdown]
 # **Reading.** On the training images the lowest point is at .51: it would make a network that is too sure still surer. Validation and test images agree on 1.7, although neither was seen in training. The valley is flat: between 1.4 and 2 the loss changes by less than .02, so a few hundred images are enough to fit one number. *What would change with* 20 images? Fit it a few times and see.
@@ -728,7 +743,11 @@ for column, probs, name in ((0, softmax(logits[0], axis=1), "before, T = 1"), (1
     print(f"{name:17s} accuracy {correct.mean():.3f}  ECE {ece(conf, correct):.3f}  RMS {rms_calibration_error(conf, correct):.3f}  Brier {brier_multiclass(probs, y):.3f}  NLL {nll(probs, y):.3f}")
 axes[0, 0].legend(frameon=False, fontsize=9, loc="upper left")
 figure.suptitle("Temperature scaling of network 0 (797 test images; diagram 10 bins, ECE 15)")
-plt.show()
+plots.show(
+    "Reliability diagrams of network 0 on test images, before temperature scaling on the left and after it on the right: bars of "
+    "accuracy in ten bins of confidence, hatched where accuracy and mean confidence differ, with a dashed diagonal. Below, how many "
+    "images each bin holds."
+)
 
 # %% [markdown]
 # **Reading.** The tall bar at the right is spread over the middle. Gaps of up to .24 shrank to .07 or less, and the ECE from .146 to .028: section 2 could not tell that from 0. The accuracy is the same: no answer changed. *What would change if* validation images had less noise than test images? See section 6.
@@ -851,7 +870,11 @@ for number, name in enumerate(("accuracy", "mean confidence")):
 plt.axvline(TRAINING_NOISE, color="0.5", linestyle="-.", linewidth=1, label="training noise")
 plt.ylim(0, None)
 plots.finish(plt.gca(), title="Calibration under shift\n(797 test images; temperatures fitted at noise 0.5)", xlabel="noise: standard deviation (white = 1)", ylabel="RMS calibration error")
-plt.show()
+plots.show(
+    "RMS calibration error against the noise of the test images, 0 to 1.3: network 0 (circles), network 0 with its temperature "
+    "(squares), an ensemble of five (triangles), the ensemble with a temperature (diamonds). A vertical line marks the training "
+    "noise, 0.5."
+)
 
 # %% [markdown]
 # **Reading.** (a) Louder: accuracy falls to .26, network 0 stays .74 sure. $T$ and the ensemble postpone the damage. (b) Cleaner: at .25 the repaired network errs by .107, the untouched one by .043; now it is not sure enough. *What would change if* $T$ were fitted at each noise? With labels from there, RMS would be .05 even at 1.3.
@@ -1003,7 +1026,10 @@ plt.axhline(1 - right.mean(), color="0.5", linewidth=1, label="random order for 
 plt.ylim(0, 0.56)
 plots.finish(plt.gca(), title="Risk and coverage (797 test images, noise 0.5)", xlabel="coverage (fraction of images answered)", ylabel="risk (fraction of answers wrong)", legend=False)
 plt.legend(loc="upper left", frameon=False, fontsize=9)
-plt.show()
+plots.show(
+    "Risk, the fraction of answers that are wrong, against coverage, the fraction of images answered: network 0 (solid), with its "
+    "temperature (dashed), an ensemble of five (dash-dotted). A dotted curve is the ideal order, a grey line a random one."
+)
 
 # %% [markdown]
 # **Reading.** Almost nothing: AURC .186 and .183. All confidences went down together, so nearly the same images come first. The ensemble errs less and also orders better. The left end wiggles because it rests on few images; even the surest quarter holds 10 % mistakes. *What would change if* all confidences were squared? Nothing: the order stays.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from IPython.display import display
 
 #: Okabe & Ito (2008), "Color Universal Design": distinguishable with every common colour-vision deficiency.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
@@ -34,3 +35,9 @@ def finish(axes: plt.Axes, *, title: str, xlabel: str, ylabel: str, legend: bool
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if legend:
         axes.legend(frameon=False)
+
+
+def show(alt: str) -> None:
+    """Show the current figure and close it; ``alt`` says in one or two sentences what is drawn, for those who cannot see it."""
+    display(plt.gcf(), metadata={"image/png": {"alt": alt}})
+    plt.close()

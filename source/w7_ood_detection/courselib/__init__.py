@@ -1,0 +1,1 @@
+"""Helpers given to students: staged next to each notebook, so that a released folder is self-contained."""
