@@ -20,6 +20,7 @@ import nbformat
 from nbgrader.utils import compute_checksum
 
 from autograder.cells import Kind, grade_id_of, kind_of, metadata_of
+from autograder.errors import SourceError
 from autograder.examiner import CandidateExaminer
 from autograder.feedback import WORDS
 from autograder.grade import grade_notebook
@@ -114,9 +115,12 @@ def validate(path: Path, *, seconds: float = SECONDS, progress: Callable[[int, i
     """Run the notebook at `path` for at most `seconds`; nothing is written to it.
 
     Raises:
+        SourceError: there is none.
         UnreadableSubmission: it is no notebook.
         KernelStartError: its kernel cannot be started here.
     """
+    if not path.exists():
+        raise SourceError(f"{path}: there is no such file. Name the notebook as it lies in this folder.")
     nb = read_submission(path)
     changed = list(_changed(nb))
 
@@ -194,9 +198,10 @@ def _failed_tests(nb: nbformat.NotebookNode, report: Report) -> Iterator[Trouble
     for found in report.cells:
         if found.grade_id in cells and found.verdict is not Verdict.PASSED:
             line = _line(cells[found.grade_id], last=found.verdict is not Verdict.FAILED)
-            alike = found.verdict, found.message, "" if found.verdict is Verdict.MISSING else line
-            together.setdefault(alike, []).append(found)
-    for (verdict, message, line), members in together.items():
+            by_line = found.verdict in (Verdict.FAILED, Verdict.TIMEOUT)
+            together.setdefault((found.verdict, found.message, line if by_line else ""), []).append(found)
+    for (verdict, message, _), members in together.items():
+        line = "" if verdict is Verdict.MISSING else _line(cells[members[0].grade_id], last=verdict is not Verdict.FAILED)
         points = sum(member.max_points for member in members)
         names = [member.grade_id for member in members]
         if verdict is Verdict.MISSING:

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("comparison", "markup", "consequences", "edits", "bench_notebooks"),
     ),
     (
-        *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
+        *("reader", "restore", "receipts", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
         *("zygotes", "gpu", "loans", "ownership", "sanitise", "leaks", "reading", "draft", "questions", "stand_ins"),
         *("composites", "counted", "scaling"),
     ),
@@ -64,7 +64,7 @@ BOTH_SIDES = frozenset(
 FRAMEWORKS = {
     "nbgrader": {
         *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
-        *("delivery", "bench_watch", "validation"),
+        *("delivery", "bench_watch", "validation", "receipts"),
     },
     "jupyter_server": {"validate_button"},
     "papermill": {"engine"},
