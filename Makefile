@@ -5,6 +5,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WALL   := bubblewrap libseccomp2
+AXE_VERSION := 4.14.1
+AXE    := build/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
@@ -68,8 +70,16 @@ figures: $(STAMP)  ## measure a class and one driver again, for docs/mooc.md: it
 hostile: $(STAMP)  ## attack the wall (tests/hostile) and the grade (tests/cheats) (minutes)
 	@$(BIN)/python -m pytest -m hostile
 
-browser: $(STAMP) chromium  ## click through JupyterLab, formgrader and feedback in Chromium (minutes)
+browser: $(STAMP) chromium $(AXE)  ## click through JupyterLab, formgrader and feedback in Chromium (minutes); pictures in build/browser
 	@$(BIN)/python -m pytest -m browser tests/browser
+
+$(AXE):  # says what a page lacks for those who read it by keyboard or aloud; fetched once
+	@command -v npm >/dev/null || { \
+	  echo "The browser tests need axe-core, an npm package, and there is no npm. Type one of these, then make browser again:"; \
+	  echo "  Debian, Ubuntu   sudo apt-get install npm"; \
+	  echo "  Fedora           sudo dnf install npm"; \
+	  echo "  Arch             sudo pacman -S npm"; exit 2; }
+	@npm install --prefix build/axe-$(AXE_VERSION) --no-save --no-audit --no-fund --ignore-scripts --loglevel=error axe-core@$(AXE_VERSION)
 
 chromium:  # the browser: a system package, installed where we may
 	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \

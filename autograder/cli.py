@@ -26,6 +26,7 @@ from autograder.class_commands import (
     weeks_of_mooc,
 )
 from autograder.errors import AutograderError
+from autograder.student_commands import add_commands_for_students
 from autograder.views import (
     ATTENTION,
     FAILED,
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_commands_for_authors(command)
     add_commands_for_classes(command)
     _add_commands_for_graders(command)
+    add_commands_for_students(command)
     return parser
 
 

@@ -141,6 +141,21 @@ class Delivery:
         self._stillness.keep(parcel.folder for parcel in found)
         return sorted(found, key=lambda parcel: parcel.time)
 
+    def copies_of(self, student: str, assignment: str) -> Iterator[tuple[Path, datetime, str]]:
+        """Folder, time and owner of everything that `student` handed in of `assignment`: collected, and in the exchange."""
+        collected = Path(self._coursedir.format_path(self._into, student, assignment))
+        if collected.is_dir():
+            try:
+                handed_in = self._coursedir.get_existing_timestamp(str(collected))
+            except (OSError, *_NO_TIME):
+                handed_in = None
+            if handed_in is not None:
+                yield collected, handed_in, _user(collected.stat().st_uid)
+        for path in [] if self.no_exchange else sorted(self._inbound.glob(f"{escape(student)}+{escape(assignment)}+*")):
+            parsed = self._parse(path.name)
+            if parsed is not None and parsed[:2] == (student, assignment) and not path.is_symlink():
+                yield path, parsed[2], _user(path.stat().st_uid)
+
     def is_whole(self, parcel: Parcel) -> bool:
         """Whether all of it is there."""
         try:

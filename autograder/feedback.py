@@ -20,7 +20,7 @@ from autograder.outputs import size_of
 from autograder.report import CellReport, Report
 from autograder.verdict import Score, Verdict
 
-_WORDS = {
+WORDS = {
     Verdict.PASSED: "Passed",
     Verdict.PARTIAL: "Partly right",
     Verdict.FAILED: "A check did not hold",
@@ -33,6 +33,7 @@ _WORDS = {
     Verdict.NOT_EXAMINED: "Graded by a person",
     Verdict.INTERNAL: "Not graded yet",
 }
+"""How a verdict reads."""
 _CHANGES = {
     "deleted": "was missing",
     "duplicated": "was there more than once",
@@ -145,7 +146,7 @@ def _verdict_output(cell: CellReport | None, message: str) -> nbformat.NotebookN
         text = "Graded without a report."
         return _display({"text/plain": text})
     points = "" if cell.points is None else f" ({cell.points:g} of {cell.max_points:g} points)"
-    headline = f"{_WORDS[cell.verdict]}{points}"
+    headline = f"{WORDS[cell.verdict]}{points}"
     colour = {Verdict.PASSED: "#1a7f37", Verdict.PARTIAL: "#7a5c00"}.get(cell.verdict, "#a40e26")
     body = f'<p style="margin:0"><strong style="color:{colour}">{html.escape(headline)}</strong>'
     if message:

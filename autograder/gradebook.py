@@ -77,6 +77,11 @@ def configure_nbgrader(c: Config) -> None:
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
     configure_pages(c)
+    if "template_name" not in c.HTMLExporter:  # for feedback alone: formgrader's pages have templates of their own
+        c.PageExporter.template_name = "student"
+        c.PageExporter.extra_template_basedirs = [str(Path(__file__).parent / "template" / "pages")]
+    if "submit" not in c.ExchangeFactory:  # a course may have an exchange of its own
+        c.ExchangeFactory.submit = "autograder.receipts.SubmitWithReceipt"
     # Reports are for staff, and what remembers that a submission is done is for us: nbgrader would copy them into feedback.
     c.CourseDirectory.ignore.extend(["*.report.json", MARK])
     if shutil.which("alembic") is None:

@@ -18,14 +18,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots", "allowance", "delivery", "workers", "mooc"),
+        *("documents", "plots", "allowance", "delivery", "workers", "mooc", "validate_button"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
         *("comparison", "markup", "consequences", "edits", "bench_notebooks"),
     ),
     (
-        *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
+        *("reader", "restore", "receipts", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
         *("zygotes", "gpu", "loans", "ownership", "sanitise", "leaks", "reading", "draft", "questions", "stand_ins"),
         *("composites", "counted", "scaling"),
     ),
@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("packing", "scores", "differences"),
     ),
     ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
-    ("engine", "desk", "crossing", "bothways", "graded_folders"),
+    ("engine", "desk", "crossing", "bothways", "graded_folders", "validation"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
     ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),
@@ -48,6 +48,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("watch", "bench_driver"),
     ("views", "class_views", "history_views"),
     ("class_commands",),
+    ("student_commands",),
     ("cli", "zygote"),
     ("__main__",),
 )
@@ -63,8 +64,9 @@ BOTH_SIDES = frozenset(
 FRAMEWORKS = {
     "nbgrader": {
         *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
-        *("delivery", "bench_watch"),
+        *("delivery", "bench_watch", "validation", "receipts"),
     },
+    "jupyter_server": {"validate_button"},
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views", "history_views"},

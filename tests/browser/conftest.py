@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests import server
 from tests.browser.lab import Lab
 from tests.make import TWO_LINES
 
+PICTURES = Path(__file__).parents[2] / "build" / "browser"
 PAIRING = Path(__file__).parents[2] / "jupytext.toml"
 NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 PATIENCE_MS = 30_000
@@ -41,21 +43,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """An empty course, paired as ours is, and its server; the user's own JupyterLab settings play no part."""
-    folder = tmp_path_factory.mktemp("site")
-    root = folder / "course"
-    root.mkdir()
-    shutil.copyfile(PAIRING, root / "jupytext.toml")
-    (root / "nbgrader_config.py").write_text(TWO_LINES)
+def plain_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers that are started have a JupyterLab in which the user's own settings play no part."""
+    folder = tmp_path_factory.mktemp("lab")
     notification = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     notification.parent.mkdir(parents=True)
     notification.write_text(json.dumps(NO_NEWS))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTERLAB_SETTINGS_DIR", str(folder / "settings"))
         patch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(folder / "workspaces"))
-        with server.running(root, folder / "server.log") as jupyter:
-            yield Site(root=root, jupyter=jupyter, log=folder / "server.log")
+        yield
+
+
+@pytest.fixture(scope="session")
+def site(plain_lab: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """An empty course, paired as ours is, and its server."""
+    folder = tmp_path_factory.mktemp("site")
+    root = folder / "course"
+    root.mkdir()
+    shutil.copyfile(PAIRING, root / "jupytext.toml")
+    (root / "nbgrader_config.py").write_text(TWO_LINES)
+    with server.running(root, folder / "server.log") as jupyter:
+        yield Site(root=root, jupyter=jupyter, log=folder / "server.log")
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +96,25 @@ def page(browser: Browser, site: Site, tmp_path: Path, request: pytest.FixtureRe
     context.close()
 
 
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """The script that judges a page."""
+    found = sorted(PICTURES.parent.glob("axe-*/node_modules/axe-core/axe.min.js"))
+    if not found:
+        pytest.fail("There is no axe-core here. `make browser` fetches it.", pytrace=False)
+    return found[-1]
+
+
 @pytest.fixture
-def lab(page: Page, site: Site, tmp_path: Path) -> Lab:
-    """JupyterLab in an empty tab; its pictures lie in the test's folder."""
-    return Lab(page, site.jupyter.address, tmp_path)
+def shots(request: pytest.FixtureRequest) -> Path:
+    """An empty folder for a test's pictures, which stay: `build/browser/<test>/` beside the tests."""
+    folder = PICTURES / re.sub(r"[^A-Za-z0-9]+", "_", request.node.name).strip("_")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def lab(page: Page, site: Site, shots: Path) -> Lab:
+    """JupyterLab in an empty tab."""
+    return Lab(page, site.jupyter.address, shots)

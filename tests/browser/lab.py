@@ -75,3 +75,15 @@ class Lab:
         inside = self.page.locator("#formgrader-iframe iframe").element_handle().content_frame()
         assert inside is not None
         return inside
+
+    def assignments(self, status: str) -> Locator:
+        """The part of nbgrader's Assignment List with the assignments that are `released`, `fetched` or `submitted`."""
+        return self.page.locator(f"#{status}_assignments_list")
+
+    def show_assignments(self) -> None:
+        """Open nbgrader's Assignment List by the menu, in an empty workspace, and wait until it has asked the server."""
+        self.page.goto(f"{self._address}lab?reset&token={TOKEN}")
+        expect(self.page.locator(".jp-Launcher")).to_be_visible()  # until then a workspace is being put up, or away
+        self.page.get_by_role("menuitem", name="Nbgrader").click()
+        with self.page.expect_response(lambda answer: "/assignments?course_id=" in answer.url):
+            self.page.get_by_role("menuitem", name="Assignment List", exact=True).click()
