@@ -16,7 +16,7 @@ from typing import Any
 
 from autograder.errors import AutograderError, PoolError
 from autograder.manifest import DEVICES
-from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line
+from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line, short
 
 _CLASS, _DRIVEN = 24, 5000
 """Submissions that a class or a watch is measured with, and a driver."""
@@ -25,7 +25,7 @@ Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
 
 def add_commands_for_classes(command: Command) -> None:
-    """Add `grade`, `history`, `feedback` and `watch`."""
+    """Add `grade`, `history`, `feedback`, `export` and `watch`."""
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
@@ -54,6 +54,19 @@ def add_commands_for_classes(command: Command) -> None:
     sub.add_argument("--workers", type=positive, metavar="N", help="pages at a time, at most (default: one for each core)")
     sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
 
+    sub = command(
+        "export", _export, "Write the grades into a CSV file that is safe to open in a spreadsheet. The gradebook is only read."
+    )
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+    sub.add_argument(
+        "--format",
+        choices=("csv", "canvas", "moodle"),
+        default="csv",
+        help="csv: nbgrader's columns; canvas, moodle: what these import (default: %(default)s)",
+    )
+    sub.add_argument("--to", type=Path, metavar="FILE", help="where to (default: grades.csv or grades.FORMAT.csv in the course)")
+
     sub = command("watch", _watch, "Grade submissions as they arrive, and return feedback. Goes on until Ctrl-C or SIGTERM.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all that are released)")
     sub.add_argument(
@@ -78,7 +91,7 @@ def _not_negative(text: str) -> int:
 def _grade(options: argparse.Namespace, screen: Screen) -> int:
     began = time.monotonic()
     workers = _workers(options)  # before the imports: both take seconds
-    from autograder.class_views import ClassView, as_json, class_table
+    from autograder.class_views import ClassView, as_json, class_table, penalties_line
     from autograder.grading import ClassRun
     from autograder.history_views import changes_as_json, changes_views
     from autograder.pool import Pool
@@ -100,6 +113,8 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
         screen.show(*changes_views(run.tally.graded, dry_run=options.dry_run))
     else:
         screen.say(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
+    if run.tally.penalties:
+        screen.show(penalties_line(run, dry_run=options.dry_run))
     return status
 
 
@@ -159,6 +174,22 @@ def _feedback(options: argparse.Namespace, screen: Screen) -> int:
     screen.say(f"{options.assignment}: feedback for {len(pages) - len(failed)} students written")
     for page in failed:
         screen.say(f"  {page.student}: {page.problem}", style="red")
+    return status
+
+
+def _export(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.export import export_grades
+
+    done = export_grades(options.course, options.format, options.to, assignments=options.ids, students=options.student)
+    status = ATTENTION if done.waiting else OK
+    waiting = [{"student": one.student, "assignment": one.assignment} for one in done.waiting]
+    if options.json:
+        return print_json({"file": str(done.path), "scores": len(done.standings), "waiting": waiting}, status)
+    screen.say(f"{short(done.path, options.course)}: {len(done.standings)} scores")
+    if waiting:
+        screen.say(
+            f"{len(waiting)} of them are not the last word: a person has still to look (`autograder todo`)", style="yellow"
+        )
     return status
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,6 +75,13 @@ def class_table(run: ClassRun, seconds: float) -> Table:
     return table
 
 
+def penalties_line(run: ClassRun, *, dry_run: bool) -> Text:
+    """Whose late penalty changed without a new grading; empty where nobody's did."""
+    changed = [f"{one.student} {one.old:g} to {one.new:g}" for one in run.tally.penalties]
+    which = "would change" if dry_run else "changed"
+    return Text(f"Late penalties {which}: {', '.join(changed)}" if changed else "")
+
+
 def class_bench_table(bench: Any) -> Group:
     """A class graded by nbgrader alone and by us."""
     title = f"{bench.submissions} submissions of a notebook {BENCH_NOTEBOOKS[bench.notebook].title}"
@@ -139,6 +147,7 @@ def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
         "assignment": run.assignment,
         "graded": rows,
         "unchanged": run.tally.unchanged,
+        "late_penalties": [asdict(settled) for settled in run.tally.penalties],
         "seconds": round(seconds, 3),
         "driver_cpu_seconds": round(run.tally.driver_cpu_seconds, 4),
     }

@@ -14,15 +14,15 @@ PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
-        *("folders", "light"),
+        *("folders", "light", "spreadsheet"),
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots", "allowance", "delivery", "workers", "mooc"),
+        *("documents", "plots", "allowance", "delivery", "workers", "mooc", "extensions"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
-        *("comparison", "markup", "consequences", "edits", "bench_notebooks"),
+        *("comparison", "markup", "consequences", "edits", "bench_notebooks", "late"),
     ),
     (
         *("reader", "restore", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("warm", "objects", "exchange", "preload", "records", "scaffold", "review", "proving"),
         *("packing", "scores", "differences"),
     ),
-    ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
+    ("feedback_step", "export", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
     ("engine", "desk", "crossing", "bothways", "graded_folders"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
     ("grader", "warden", "variants", "bookkeeping"),
@@ -63,13 +63,13 @@ BOTH_SIDES = frozenset(
 FRAMEWORKS = {
     "nbgrader": {
         *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
-        *("delivery", "bench_watch"),
+        *("delivery", "bench_watch", "late", "export"),
     },
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views", "history_views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
-    "sqlalchemy": {"doctor", "scores"},
+    "sqlalchemy": {"doctor", "scores", "late", "export"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
     "distributed": {"cluster"},
