@@ -25,7 +25,7 @@ Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
 
 def add_commands_for_classes(command: Command) -> None:
-    """Add `grade`, `history`, `feedback`, `export` and `watch`."""
+    """Add `grade`, `history`, `todo`, `feedback`, `export` and `watch`."""
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
@@ -46,6 +46,10 @@ def add_commands_for_classes(command: Command) -> None:
 
     sub = command("history", _history, "Say who graded an assignment when and why, and what it changed for whom.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+
+    sub = command("todo", _todo, "List who waits for a person, which cell and why, most urgent first. Written answers come last.")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
 
     sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
@@ -127,6 +131,18 @@ def _history(options: argparse.Namespace, screen: Screen) -> int:
         return print_json(history_as_json(history, options.student), OK)
     screen.show(*history_views(history, options.assignment, options.student))
     return OK
+
+
+def _todo(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.class_views import todo_lines
+    from autograder.todo import read_todos
+
+    todos = read_todos(options.course, options.ids, options.student)
+    status = ATTENTION if todos else OK
+    if options.json:
+        return print_json([todo.to_json() for todo in todos], status)
+    screen.show(*todo_lines(todos))
+    return status
 
 
 def _workers(options: argparse.Namespace) -> Any:

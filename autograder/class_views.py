@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from autograder.bench_notebooks import BENCH_NOTEBOOKS
 from autograder.grading import ClassRun, Graded
+from autograder.todo import Todo, Urgency
 from autograder.verdict import Verdict
 from autograder.watch import Event, Returned, Waits
 
@@ -80,6 +82,25 @@ def penalties_line(run: ClassRun, *, dry_run: bool) -> Text:
     changed = [f"{one.student} {one.old:g} to {one.new:g}" for one in run.tally.penalties]
     which = "would change" if dry_run else "changed"
     return Text(f"Late penalties {which}: {', '.join(changed)}" if changed else "")
+
+
+def todo_lines(todos: Sequence[Todo]) -> list[Text]:
+    """Everything that waits for a person; under each notebook its cells."""
+    if not todos:
+        return [Text("Nobody waits for a person.")]
+    lines, before = [], None
+    for todo in todos:
+        where = todo.student, todo.assignment, todo.notebook
+        if where != before:
+            notebook = f", {todo.notebook}.ipynb" if todo.notebook not in ("", todo.assignment) else ""
+            lines.append(
+                Text(f"{todo.student}, {todo.assignment}{notebook}: ", "bold").append(todo.page or todo.path, "not bold")
+            )
+            before = where
+        text = f"  {todo.cell}: {todo.why}" if todo.cell else f"  {todo.why}"
+        lines.append(Text(text, "" if todo.urgency is Urgency.WRITTEN else "yellow"))
+    written = sum(todo.urgency is Urgency.WRITTEN for todo in todos)
+    return [*lines, Text(f"{len(todos)} to do; {written} of them written answers.")]
 
 
 def class_bench_table(bench: Any) -> Group:

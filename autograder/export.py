@@ -117,7 +117,7 @@ def _by_student(standings: Sequence[Standing]) -> Iterator[tuple[Standing, dict[
 def read_standings(
     session: Any, late: LatePenalties, assignments: Collection[str] = (), students: Collection[str] = ()
 ) -> list[Standing]:
-    """Everybody's standing in the `session` of a gradebook, of all assignments and students or these; late penalties by the course's
+    """Everybody's standing in a gradebook's `session`, of all assignments and students or these; late penalties by the course's
     rules as they are now.
 
     Raises:

@@ -16,7 +16,21 @@ from autograder.revision import Revision
 from tests import make
 from tests.assignment import write_assignment
 
-COMMANDS = ("new", "build", "check", "release", "demo", "doctor", "bench", "grade", "history", "feedback", "watch")
+COMMANDS = (
+    "new",
+    "build",
+    "check",
+    "release",
+    "demo",
+    "doctor",
+    "bench",
+    "grade",
+    "history",
+    "todo",
+    "feedback",
+    "export",
+    "watch",
+)
 
 
 @pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
