@@ -54,6 +54,7 @@ from autograder.pages import PageExporter, configure_pages
 from autograder.reader import read_submission
 from autograder.report import Incident, KernelReport, Report, report_path, write_report
 from autograder.scores import save_marks
+from autograder.staff_page import configure_staff_page
 from autograder.submission import judged, marks_of, restored, task_of
 from autograder.unrun import judge_outputs
 from autograder.verdict import Verdict
@@ -78,6 +79,7 @@ def configure_nbgrader(c: Config) -> None:
     # A rubric may stand in the locked question above an answer: it stays in the gradebook and leaves the release.
     c.ClearMarkScheme.enforce_metadata = False
     configure_pages(c)
+    configure_staff_page(c)
     # Reports are for staff, and what remembers that a submission is done is for us: nbgrader would copy them into feedback.
     c.CourseDirectory.ignore.extend(["*.report.json", MARK])
     if shutil.which("alembic") is None:

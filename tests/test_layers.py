@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("packing", "scores", "differences"),
     ),
     ("feedback_step", "export", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
-    ("engine", "desk", "crossing", "bothways", "graded_folders", "todo"),
+    ("engine", "desk", "crossing", "bothways", "graded_folders", "todo", "staff_page"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
     ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),
@@ -63,13 +63,13 @@ BOTH_SIDES = frozenset(
 FRAMEWORKS = {
     "nbgrader": {
         *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
-        *("delivery", "bench_watch", "late", "export", "todo"),
+        *("delivery", "bench_watch", "late", "export", "todo", "staff_page"),
     },
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views", "history_views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
-    "sqlalchemy": {"doctor", "scores", "late", "export", "todo"},
+    "sqlalchemy": {"doctor", "scores", "late", "export", "todo", "staff_page"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
     "distributed": {"cluster"},
