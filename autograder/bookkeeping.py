@@ -12,21 +12,25 @@ mark in it holds the line of the history.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from autograder.differences import Difference, differences, outcomes_after, outcomes_before
 from autograder.errors import AutograderError, FolderError, MissingInGradebook, NoTime
+from autograder.extensions import FILE
 from autograder.folders import beside, put_in_place
 from autograder.graded_folders import Mark, Places, discard, emptied, read_mark, recover, reports_in, write_folder
 from autograder.history import Entry, History, Run
+from autograder.late import LatePenalties, Settled, settle, strangers
 from autograder.package import GradedSubmission, Package, Submission
 from autograder.partial import Merged, mark_of, merged, why_not, write_merged
 from autograder.report import Report
 from autograder.revision import Score
-from autograder.scores import LatePenalties, Ledger, read_scores
+from autograder.scores import Ledger, read_scores, reading
 from autograder.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -86,7 +90,23 @@ class Bookkeeper:
         self._history = history
         self._chosen = chosen
         self._late = LatePenalties(parent=converter)
+        _ = self._late.extensions  # a mistake in them is told before anything is graded
         self._ledger = ledger
+
+    def settle(self, students: Collection[str]) -> list[Settled]:
+        """Bring the late penalties of those who were not graded in line too, of all or of `students`; those that changed, or in
+        a dry run would."""
+        coursedir, name = self._converter.coursedir, self._package.assignment
+        with reading(coursedir.db_url) as session:
+            known = {name, *(path.name for path in Path(coursedir.format_path(coursedir.source_directory, ".", ".")).glob("*"))}
+            for stranger in strangers(session, self._late, known):
+                log.warning("%s names %r, which neither the gradebook nor the course's folders know: misspelt?", FILE, stranger)
+            if self._ledger is None:
+                with session.no_autoflush:
+                    found = settle(session, name, self._late, students)
+                session.rollback()
+                return found
+        return self._ledger.settle(name, self._late, students)
 
     @property
     def dry_run(self) -> bool:

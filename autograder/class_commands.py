@@ -17,7 +17,7 @@ from typing import Any
 
 from autograder.errors import AutograderError, PoolError
 from autograder.manifest import DEVICES
-from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line
+from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line, short
 
 _CLASS, _DRIVEN = 24, 5000
 """Submissions that a class or a watch is measured with, and a driver."""
@@ -26,7 +26,7 @@ Command = Callable[[str, Any, str], argparse.ArgumentParser]
 
 
 def add_commands_for_classes(command: Command) -> None:
-    """Add `grade`, `history`, `feedback` and `watch`."""
+    """Add `grade`, `history`, `todo`, `feedback`, `export` and `watch`."""
     sub = command("grade", _grade, "Grade what is new or changed, several submissions at a time; the same results as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
@@ -50,11 +50,28 @@ def add_commands_for_classes(command: Command) -> None:
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
 
+    sub = command("todo", _todo, "List who waits for a person, which cell and why, most urgent first. Written answers come last.")
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+
     sub = command("feedback", _feedback, "Write feedback, several pages at a time; the same pages as nbgrader's.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
     sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
     sub.add_argument("--workers", type=positive, metavar="N", help="pages at a time, at most (default: one for each core)")
     sub.add_argument("--force", action="store_true", help="also what is not older than the grading: scores by hand are new")
+
+    sub = command(
+        "export", _export, "Write the grades into a CSV file that is safe to open in a spreadsheet. The gradebook is only read."
+    )
+    sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all)")
+    sub.add_argument("--student", action="append", default=[], metavar="ID", help="only this student; may be repeated")
+    sub.add_argument(
+        "--format",
+        choices=("csv", "canvas", "moodle"),
+        default="csv",
+        help="csv: nbgrader's columns; canvas, moodle: what these import (default: %(default)s)",
+    )
+    sub.add_argument("--to", type=Path, metavar="FILE", help="where to (default: grades.csv or grades.FORMAT.csv in the course)")
 
     sub = command("watch", _watch, "Grade submissions as they arrive, and return feedback. Goes on until Ctrl-C or SIGTERM.")
     sub.add_argument("ids", nargs="*", metavar="ID", help="assignments (default: all that are released)")
@@ -82,7 +99,7 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
     if options.feedback and options.dry_run:
         raise AutograderError("--dry-run writes nothing, so there is no feedback to write: leave out --feedback or --dry-run")
     workers = _workers(options)  # before the imports: both take seconds
-    from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views
+    from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views, penalties_line
     from autograder.grading import ClassRun
     from autograder.handback import write_feedback
     from autograder.history_views import changes_as_json, changes_views
@@ -110,6 +127,8 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
         screen.show(*changes_views(run.tally.graded, dry_run=options.dry_run))
     else:
         screen.say(f"{options.assignment}: {run.tally.unchanged} submissions, all graded as they are")
+    if run.tally.penalties:
+        screen.show(penalties_line(run, dry_run=options.dry_run))
     if options.feedback:
         screen.show(*pages_views(pages, options.assignment))
     return status
@@ -124,6 +143,18 @@ def _history(options: argparse.Namespace, screen: Screen) -> int:
         return print_json(history_as_json(history, options.student), OK)
     screen.show(*history_views(history, options.assignment, options.student))
     return OK
+
+
+def _todo(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.class_views import todo_lines
+    from autograder.todo import read_todos
+
+    todos = read_todos(options.course, options.ids, options.student)
+    status = ATTENTION if todos else OK
+    if options.json:
+        return print_json([todo.to_json() for todo in todos], status)
+    screen.show(*todo_lines(todos))
+    return status
 
 
 def _workers(options: argparse.Namespace) -> Any:
@@ -169,6 +200,22 @@ def _feedback(options: argparse.Namespace, screen: Screen) -> int:
     if options.json:
         return print_json(pages_as_json(pages), status)
     screen.show(*pages_views(pages, options.assignment))
+    return status
+
+
+def _export(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.export import export_grades
+
+    done = export_grades(options.course, options.format, options.to, assignments=options.ids, students=options.student)
+    status = ATTENTION if done.waiting else OK
+    waiting = [{"student": one.student, "assignment": one.assignment} for one in done.waiting]
+    if options.json:
+        return print_json({"file": str(done.path), "scores": len(done.standings), "waiting": waiting}, status)
+    screen.say(f"{short(done.path, options.course)}: {len(done.standings)} scores")
+    if waiting:
+        screen.say(
+            f"{len(waiting)} of them are not the last word: a person has still to look (`autograder todo`)", style="yellow"
+        )
     return status
 
 

@@ -20,6 +20,7 @@ from rich.text import Text
 from autograder.bench_notebooks import BENCH_NOTEBOOKS
 from autograder.grading import ClassRun, Graded
 from autograder.handback import Page
+from autograder.todo import Todo, Urgency
 from autograder.verdict import Verdict
 from autograder.watch import Event, Returned, Waits
 
@@ -89,6 +90,32 @@ def pages_as_json(pages: Sequence[Page]) -> list[dict[str, str]]:
     return [asdict(page) for page in pages]
 
 
+def penalties_line(run: ClassRun, *, dry_run: bool) -> Text:
+    """Whose late penalty changed without a new grading; empty where nobody's did."""
+    changed = [f"{one.student} {one.old:g} to {one.new:g}" for one in run.tally.penalties]
+    which = "would change" if dry_run else "changed"
+    return Text(f"Late penalties {which}: {', '.join(changed)}" if changed else "")
+
+
+def todo_lines(todos: Sequence[Todo]) -> list[Text]:
+    """Everything that waits for a person; under each notebook its cells."""
+    if not todos:
+        return [Text("Nobody waits for a person.")]
+    lines, before = [], None
+    for todo in todos:
+        where = todo.student, todo.assignment, todo.notebook
+        if where != before:
+            notebook = f", {todo.notebook}.ipynb" if todo.notebook not in ("", todo.assignment) else ""
+            lines.append(
+                Text(f"{todo.student}, {todo.assignment}{notebook}: ", "bold").append(todo.page or todo.path, "not bold")
+            )
+            before = where
+        text = f"  {todo.cell}: {todo.why}" if todo.cell else f"  {todo.why}"
+        lines.append(Text(text, "" if todo.urgency is Urgency.WRITTEN else "yellow"))
+    written = sum(todo.urgency is Urgency.WRITTEN for todo in todos)
+    return [*lines, Text(f"{len(todos)} to do; {written} of them written answers.")]
+
+
 def class_bench_table(bench: Any) -> Group:
     """A class graded by nbgrader alone and by us."""
     title = f"{bench.submissions} submissions of a notebook {BENCH_NOTEBOOKS[bench.notebook].title}"
@@ -154,6 +181,7 @@ def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
         "assignment": run.assignment,
         "graded": rows,
         "unchanged": run.tally.unchanged,
+        "late_penalties": [asdict(settled) for settled in run.tally.penalties],
         "seconds": round(seconds, 3),
         "driver_cpu_seconds": round(run.tally.driver_cpu_seconds, 4),
     }

@@ -11,6 +11,7 @@ Runs: trusted side.
     │   └── WallError            this machine cannot wall student code in; nothing is run
     ├── GradebookError           the gradebook cannot be used, or lacks something
     │   └── MissingInGradebook   it lacks what one submission needs; others are not concerned
+    ├── ExtensionsError          extensions.toml cannot be used
     ├── DeliveryError            a submission cannot be collected, or feedback not returned
     ├── FolderError              a folder cannot be written: a full disk, as a rule
     ├── PoolError                nothing is there any more that grades
@@ -73,6 +74,10 @@ class GradebookError(AutograderError):
 
 class MissingInGradebook(GradebookError):
     """The gradebook has no student, or no place for a cell's points; only this submission is left ungraded."""
+
+
+class ExtensionsError(AutograderError):
+    """The course's `extensions.toml` cannot be used; nothing is graded or written before it can."""
 
 
 class DeliveryError(AutograderError):

@@ -27,6 +27,7 @@ from autograder.course import delimiters_of, manifest_of
 from autograder.errors import UnreadableSubmission
 from autograder.feedback import show_verdicts
 from autograder.files import walk
+from autograder.late import LatePenalties
 from autograder.manifest import FEEDBACK
 from autograder.reader import read_submission
 from autograder.report import read_report, report_path
@@ -39,6 +40,7 @@ class ReadGrades(GetGrades):  # type: ignore[misc]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._books: dict[str, Gradebook] = {}
+        self._late = LatePenalties(parent=self.parent)
 
     def preprocess(self, nb: nbformat.NotebookNode, resources: Any) -> tuple[nbformat.NotebookNode, Any]:
         """Write scores and comments into the cells of `nb`, and its score into the resources."""
@@ -56,7 +58,7 @@ class ReadGrades(GetGrades):  # type: ignore[misc]
                 if is_grade(cell) or is_task(cell):
                     grade = grades[cell.metadata.nbgrader["grade_id"]]
                     cell.metadata.nbgrader |= {"score": grade.score, "points": grade.max_score}
-            penalty = notebook.late_submission_penalty or 0
+            penalty = self._late.penalty(notebook) or 0  # not what was recorded: points by hand and extensions may be newer
             names |= {"score": notebook.score - penalty, "max_score": notebook.max_score, "late_penalty": penalty}
         finally:
             session.db.remove()  # the next page is to see what was written since

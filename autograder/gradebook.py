@@ -39,11 +39,12 @@ from traitlets import Bool, Dict, List, Unicode
 from traitlets.config import Config
 
 from autograder.course import delimiters_of, manifest_of
-from autograder.errors import KernelStartError, UnreadableSubmission, WallError
+from autograder.errors import ExtensionsError, KernelStartError, UnreadableSubmission, WallError
 from autograder.feedback import unreadable_notebook
 from autograder.feedback_step import ReadGrades, ShowVerdicts
 from autograder.files import links_outward
 from autograder.grader import Grader, Task
+from autograder.late import LatePenalties
 from autograder.limits import Limits
 from autograder.manifest import Manifest
 from autograder.notes import Notes, completed
@@ -52,7 +53,8 @@ from autograder.packing import MARK, sheet_of, source_folder
 from autograder.pages import PageExporter, configure_pages
 from autograder.reader import read_submission
 from autograder.report import Incident, KernelReport, Report, report_path, write_report
-from autograder.scores import LatePenalties, save_marks
+from autograder.scores import save_marks
+from autograder.staff_page import configure_staff_page
 from autograder.submission import judged, marks_of, restored, task_of
 from autograder.unrun import judge_outputs
 from autograder.verdict import Verdict
@@ -82,6 +84,7 @@ def configure_nbgrader(c: Config) -> None:
         c.PageExporter.extra_template_basedirs = [str(Path(__file__).parent / "template" / "pages")]
     if "submit" not in c.ExchangeFactory:  # a course may have an exchange of its own
         c.ExchangeFactory.submit = "autograder.receipts.SubmitWithReceipt"
+    configure_staff_page(c)
     # Reports are for staff, and what remembers that a submission is done is for us: nbgrader would copy them into feedback.
     c.CourseDirectory.ignore.extend(["*.report.json", MARK])
     if shutil.which("alembic") is None:
@@ -101,6 +104,11 @@ class SubmissionExporter(NotebookExporter):
         self._attention: list[str] = []
         self._converter = cast(Any, self.parent)
         self._course_hook = self._converter.post_convert_hook
+        try:  # a mistake in the course's extensions is told before anything is graded
+            _ = LatePenalties(parent=self).extensions
+        except ExtensionsError as error:
+            self.log.error("%s\nNothing was graded.", error)
+            raise SystemExit(3) from error
         self._order = [Path(path) for path in sorted(self._converter.assignments)]
         self._converter.post_convert_hook = self._after_submission
 

@@ -32,6 +32,7 @@ from autograder.errors import GradebookError, NoTime
 from autograder.gradebook import AUTOGRADE_STEPS, SANITIZE_STEPS, Grade, SubmissionExporter
 from autograder.graded_folders import Mark, Places, is_torn, read_mark
 from autograder.history import History, Run, history_of
+from autograder.late import Settled
 from autograder.package import Package, Submission
 from autograder.packing import pack_assignment, pack_submission
 from autograder.partial import chosen_cells
@@ -51,6 +52,8 @@ class Tally:
     unchanged: int = 0
     """Those that were graded before, and are as they were."""
     graded: list[Graded] = field(default_factory=list)
+    penalties: list[Settled] = field(default_factory=list)
+    """Late penalties that changed without a new grading: an extension was granted, a due date moved, points given by hand."""
     driver_cpu_seconds: float = 0.0
     """What the driver itself spent since it began to grade."""
 
@@ -114,7 +117,10 @@ class ClassRun:
         With `cells`, patterns of grade ids, only these cells change, of submissions that were graded before. `why` goes into the
         history. With `dry_run` nothing is written: what comes is what would be.
 
+        At the end, the late penalties of all of them are brought in line, also of those that are unchanged.
+
         Raises:
+            ExtensionsError: `extensions.toml` cannot be used.
             FolderError: the graded submissions cannot be written: a full disk.
             GradebookError: the gradebook cannot be used or lacks the assignment or such cells, or nobody handed in.
             PoolError: there are no workers.
@@ -162,6 +168,8 @@ class ClassRun:
                     self.tally.driver_cpu_seconds += time.process_time() - began
                     yield graded
                     began = time.process_time()  # what was done with it meanwhile is not the driver's
+                if "arriving" not in asked:
+                    self.tally.penalties = books.settle(asked["students"])
             finally:
                 if ledger is not None:
                     ledger.close()

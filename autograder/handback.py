@@ -22,6 +22,7 @@ from nbgrader.converters.base import NbGraderException
 
 from autograder.errors import GOES_ON, FolderError, GradebookError, PoolError
 from autograder.folders import Scratch, is_full, put_in_place, remove_abandoned
+from autograder.late import LatePenalties
 from autograder.scores import DATABASE_ERRORS, unusable
 from autograder.workers import LocalWorkers
 
@@ -45,6 +46,7 @@ def write_feedback(
     `force`; each page as soon as it is there. At most `most` workers; a few pages are written sooner than a worker has started.
 
     Raises:
+        ExtensionsError: `extensions.toml` cannot be used.
         FolderError: the pages cannot be written: a full disk.
         GradebookError: nobody was graded, or the gradebook cannot be used.
         PoolError: a worker died.
@@ -52,6 +54,7 @@ def write_feedback(
     root = root.resolve()
     with chdir(root):
         converter = _converter(str(root), assignment)
+        _ = LatePenalties(parent=converter).extensions  # a mistake in them is told once, not for each page
         place = _feedback_of(converter.coursedir)
         remove_abandoned(_prefix(place), place.parent)
         folders = _graded(converter, assignment, students)

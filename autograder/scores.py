@@ -11,10 +11,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nbgrader.api import (
@@ -29,12 +30,12 @@ from nbgrader.api import (
     SubmittedAssignment,
     SubmittedNotebook,
 )
-from nbgrader.preprocessors import AssignLatePenalties
-from sqlalchemy import bindparam, event, select
+from sqlalchemy import bindparam, create_engine, event, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from autograder.errors import GOES_ON, GradebookError, MissingInGradebook
+from autograder.late import LatePenalties, Settled, settle
 from autograder.package import Marks
 from autograder.revision import Score
 
@@ -111,28 +112,27 @@ def read_scores(db_url: str, course_id: str, assignment: str, student: str) -> t
         return scores_of(gradebook, assignment, student)
 
 
-class LatePenalties(AssignLatePenalties):  # type: ignore[misc]
-    """nbgrader's late penalties, by the course's plugin, in a session that is open already."""
+@contextmanager
+def reading(db_url: str) -> Iterator[Session]:
+    """The gradebook, open for reading: whatever is tried, nothing is written into it.
 
-    def assign(self, notebook: SubmittedNotebook) -> None:
-        """Set the penalty of a submitted notebook, whose scores are in the session."""
-        submission = notebook.assignment
-        notebook.late_submission_penalty = None
-        late = submission.total_seconds_late
-        if late > 0:
-            self.init_plugin()
-            penalty = self.plugin_inst.late_submission_penalty(submission.student.id, notebook.score, late)
-            self.log.warning("%s is %s seconds late; penalty: %s", submission, late, penalty)
-            if penalty is not None:
-                notebook.late_submission_penalty = self._check_late_penalty(notebook, penalty)
+    nbgrader's own way of opening it makes tables and enters the course.
 
-    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
-        """As a step of nbgrader's own commands."""
-        names = resources["nbgrader"]
-        with Gradebook(names["db_url"]) as gradebook:
-            self.assign(gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"]))
-            gradebook.db.commit()
-        return nb, resources
+    Raises:
+        GradebookError: it cannot be read, or there is none.
+    """
+    try:
+        engine = create_engine(db_url)
+        if engine.dialect.name == "sqlite" and engine.url.database and not Path(engine.url.database).is_file():
+            raise GradebookError(f"there is no gradebook {engine.url.database}: nothing was released or graded here yet")
+        event.listen(engine, "connect", partial(_prepare, _READ_ONLY.get(engine.dialect.name, ())))
+        try:
+            with Session(engine) as session:
+                yield session
+        finally:
+            engine.dispose()
+    except (*DATABASE_ERRORS, ImportError) as error:
+        raise unusable(db_url, error) from error
 
 
 class _OneTransaction(Session):
@@ -216,6 +216,20 @@ class Ledger:
 
         self._tried(write)
 
+    def settle(self, assignment: str, late: LatePenalties, students: Collection[str] = ()) -> list[Settled]:
+        """Bring the late penalties of `assignment` in line, of all or of `students`; those that changed.
+
+        Raises:
+            ExtensionsError: see `LatePenalties.extensions`.
+            GradebookError: see `record`.
+        """
+
+        def write() -> list[Settled]:
+            with self._transaction() as book:
+                return settle(book.db, assignment, late, students)
+
+        return self._tried(write)
+
     def scores(self, assignment: str, student: str) -> tuple[Score, ...]:
         """What is recorded of one submission now.
 
@@ -294,6 +308,8 @@ _PREPARATIONS = {
     "postgresql": (f"SET lock_timeout = '{_BUSY_SECONDS:g}s'",),
 }
 """Dialect -> what each connection is told first."""
+_READ_ONLY = {"sqlite": ("PRAGMA query_only = ON",), "postgresql": ("SET default_transaction_read_only = on",)}
+"""Dialect -> what keeps a connection from writing."""
 
 
 def _prepare(commands: Sequence[str], connection: Any, _: Any) -> None:

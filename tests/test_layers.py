@@ -14,15 +14,15 @@ PACKAGE = Path(autograder.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "linux", "lifeline", "files", "seeds", "wire", "arrays", "scopes", "plain", "weaving", "transcript", "spent"),
-        *("folders", "light"),
+        *("folders", "light", "spreadsheet"),
     ),
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
-        *("documents", "plots", "allowance", "delivery", "workers", "mooc", "validate_button"),
+        *("documents", "plots", "allowance", "delivery", "workers", "mooc", "validate_button", "extensions"),
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
-        *("comparison", "markup", "consequences", "edits", "bench_notebooks"),
+        *("comparison", "markup", "consequences", "edits", "bench_notebooks", "late"),
     ),
     (
         *("reader", "restore", "receipts", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
@@ -37,8 +37,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("warm", "objects", "exchange", "preload", "records", "scaffold", "review", "proving"),
         *("packing", "scores", "differences"),
     ),
-    ("feedback_step", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
-    ("engine", "desk", "crossing", "bothways", "graded_folders", "validation"),
+    ("feedback_step", "export", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
+    ("engine", "desk", "crossing", "bothways", "graded_folders", "validation", "todo", "staff_page"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
     ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),
@@ -64,14 +64,14 @@ BOTH_SIDES = frozenset(
 FRAMEWORKS = {
     "nbgrader": {
         *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
-        *("delivery", "bench_watch", "validation", "receipts"),
+        *("delivery", "bench_watch", "validation", "receipts", "late", "export", "todo", "staff_page"),
     },
     "jupyter_server": {"validate_button"},
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views", "history_views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
-    "sqlalchemy": {"doctor", "scores"},
+    "sqlalchemy": {"doctor", "scores", "late", "export", "todo", "staff_page"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
     "distributed": {"cluster"},

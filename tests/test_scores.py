@@ -16,8 +16,9 @@ from sqlalchemy.engine import Engine
 
 from autograder import scores
 from autograder.errors import GradebookError, MissingInGradebook
+from autograder.late import LatePenalties
 from autograder.package import Marks
-from autograder.scores import LatePenalties, Ledger
+from autograder.scores import Ledger
 
 
 @pytest.fixture
