@@ -40,7 +40,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from courselib import plots
+from courselib import listening, plots
 from courselib.data import load_digits_split
 
 torch.set_num_threads(1)
@@ -89,7 +89,10 @@ class Probe(nn.Module):
 
 
 # %% nbgrader={"grade": false, "grade_id": "listening", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["candidate"]
-from courselib.listening import torch_calls  # torch_calls(f, x) names the functions of torch that f(x) calls
+def torch_calls(function: Callable[..., object], *arguments: object) -> list[str]:
+    """Name the functions of torch that function(*arguments) calls."""
+    return listening.torch_calls(function, *arguments)
+
 
 print("torch.relu(x) + 1 calls", torch_calls(lambda x: torch.relu(x) + 1, torch.zeros(2)))
 

@@ -24,7 +24,8 @@ def torch_calls(function: Callable[..., Any], *arguments: Any) -> list[str]:
     """Return the sorted names of the torch functions that ``function(*arguments)`` calls, such as ``"conv2d"``.
 
     Methods of tensors are among them, operators under their methods' names (``"add"``); a module is seen by the functions
-    that it calls, and what those call in turn is not. Call it where ``function`` lives: it hears nothing of another process.
+    that it calls, and what those call in turn is not. It hears nothing of another process, so tests call it through a
+    function that a cell tagged ``candidate`` defines: that runs where ``function`` does, an imported one where the test does.
     """
     with _Listener() as listener:
         function(*arguments)
