@@ -56,6 +56,7 @@ def test_an_unsolved_notebook_is_told_what_is_to_be_done(tmp_path: Path) -> None
         )
     ]
     assert found.summary.startswith("0 of 3 tests pass (0 of 7 points).")
+    assert max(len(line) for line in dialog(found)["failed"][0]["error"].splitlines()) < 100  # the dialog breaks no lines
 
 
 def test_a_half_solved_notebook_is_told_what_is_right_too(tmp_path: Path) -> None:
