@@ -14,6 +14,7 @@ from nbgrader.preprocessors import ComputeChecksums
 
 from autograder import cli
 from autograder.errors import SourceError, UnreadableSubmission
+from autograder.validate_button import is_enabled
 from autograder.validation import Validation, dialog, validate
 from tests import make, server
 
@@ -157,6 +158,7 @@ def test_the_button_is_answered_by_us_in_a_server_that_has_only_this_package(
     where.mkdir(parents=True)
     shutil.copy(ROOT / file, where)
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path / "config"))
+    assert is_enabled()
     home = tmp_path / "home"
     home.mkdir()
     crash = {"mean": "import os\nos._exit(3)"}
