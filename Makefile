@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WALL   := bubblewrap libseccomp2
+SERVERS := $(VENV)/etc/jupyter/jupyter_server_config.d
 AXE_VERSION := 4.14.1
 AXE    := build/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
@@ -24,6 +25,7 @@ $(STAMP): pyproject.toml constraints.txt | wall
 	  { echo "This Python cannot make virtual environments. On Debian or Ubuntu type: sudo apt-get install python3-venv"; exit 2; }
 	@echo "Installing into $(VENV); the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@mkdir -p $(SERVERS) && cp autograder/jupyter/autograder.json $(SERVERS)/  # pip leaves this out with -e
 	@touch $@
 
 wall:  # what walls student code in: a system package, installed where we may

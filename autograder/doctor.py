@@ -59,6 +59,7 @@ def examine_machine(course: Path) -> Iterator[Finding]:
     yield from _packages()
     yield _kernel()
     yield _alembic()
+    yield _validate_button()
     yield from _course(course)
     yield _cores()
     yield _gpu()
@@ -147,6 +148,22 @@ def _alembic() -> Finding:
             advice="nbgrader needs it to create a gradebook: pip install alembic",
         )
     return Finding(what="alembic", state=State.OK, found=found)
+
+
+def _validate_button() -> Finding:
+    """Students press it, so this matters where they work."""
+    from autograder.validate_button import is_enabled
+
+    if is_enabled():
+        return Finding(what="Validate button", state=State.OK, found="answered by autograder")
+    there = Path(sys.prefix) / "etc" / "jupyter" / "jupyter_server_config.d"
+    here = Path(__file__).parent / "jupyter" / "autograder.json"
+    return Finding(
+        what="Validate button",
+        state=State.WARNING,
+        found="answered by nbgrader",
+        advice=f"`pip install -e` leaves this out. Where students work: mkdir -p {there} && cp {here} {there}/",
+    )
 
 
 def _course(course: Path) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ _ADVICE = {
 _UNKNOWN_NAME = "If you see no such error when you run it: your kernel remembers what you deleted. Restart it and run all cells."
 _FILE = re.compile(r"\([^()]*, (line \d+)\)")
 """IPython's made-up name of a cell's file, in a syntax error."""
+_LINE = "In the line: "
+_DIALOG_COLUMNS = 88
 _STUB = "NotImplementedError"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r"^(?:Cell|Input) In ?\[\d+\]")
@@ -152,9 +155,9 @@ def dialog(found: Validation) -> dict[str, Any]:
     if not found.troubles and found.tests:
         return {}
     shown = [*found.troubles] or [Trouble(where=found.notebook, words=found.summary)]
-    failed = [{"source": one.where, "error": html.escape(one.words), "raw_error": one.words} for one in shown]
+    failed = [{"source": _wrapped(one.where), "error": html.escape(_wrapped(one.words)), "raw_error": one.words} for one in shown]
     if found.troubles:
-        failed[-1]["error"] += f"\n\n<strong>{html.escape(found.summary)}</strong>"
+        failed[-1]["error"] += f"\n\n<strong>{html.escape(_wrapped(found.summary))}</strong>"
     return {"failed": failed}
 
 
@@ -237,11 +240,17 @@ def _line(cell: nbformat.NotebookNode, *, last: bool) -> str:
             arrow = _ARROW.match(line)
             if arrow is not None and inside:
                 lines.append(arrow[1].strip())
-    return f"In the line: {lines[-1 if last else 0]}" if lines else ""
+    return f"{_LINE}{lines[-1 if last else 0]}" if lines else ""
 
 
 def _joined(*parts: str) -> str:
     return "\n".join(part for part in parts if part)
+
+
+def _wrapped(text: str) -> str:
+    """`text` as wide as the dialog is, which would have it scrolled; lines of code stay as they are."""
+    lines = text.splitlines()
+    return "\n".join(line if line.startswith(_LINE) else textwrap.fill(line, _DIALOG_COLUMNS) for line in lines)
 
 
 def _indented(text: str, by: str = "    ") -> str:

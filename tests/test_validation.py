@@ -14,6 +14,7 @@ from nbgrader.preprocessors import ComputeChecksums
 
 from autograder import cli
 from autograder.errors import SourceError, UnreadableSubmission
+from autograder.validate_button import is_enabled
 from autograder.validation import Validation, dialog, validate
 from tests import make, server
 
@@ -56,6 +57,7 @@ def test_an_unsolved_notebook_is_told_what_is_to_be_done(tmp_path: Path) -> None
         )
     ]
     assert found.summary.startswith("0 of 3 tests pass (0 of 7 points).")
+    assert max(len(line) for line in dialog(found)["failed"][0]["error"].splitlines()) < 100  # the dialog breaks no lines
 
 
 def test_a_half_solved_notebook_is_told_what_is_right_too(tmp_path: Path) -> None:
@@ -156,6 +158,7 @@ def test_the_button_is_answered_by_us_in_a_server_that_has_only_this_package(
     where.mkdir(parents=True)
     shutil.copy(ROOT / file, where)
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path / "config"))
+    assert is_enabled()
     home = tmp_path / "home"
     home.mkdir()
     crash = {"mean": "import os\nos._exit(3)"}

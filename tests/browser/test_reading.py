@@ -6,12 +6,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests import make
 
 pytestmark = pytest.mark.browser
-PHONE, DESK = {"width": 390, "height": 844}, {"width": 1500, "height": 1000}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1500, "height": 1000}
 LONG = (
     "average = sum(value_in_the_data for value_in_the_data in data_of_the_whole_experiment) / len(data_of_the_whole_experiment)"
 )
@@ -87,8 +88,8 @@ def test_by_keyboard_each_graded_cell_is_two_keys_from_the_list_and_back(opened:
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_axe_finds_nothing_serious(opened: Page, size: dict[str, int], axe: Path) -> None:
-    opened.set_viewport_size(size)  # type: ignore[arg-type]
+def test_axe_finds_nothing_serious(opened: Page, size: ViewportSize, axe: Path) -> None:
+    opened.set_viewport_size(size)
     opened.add_script_tag(path=axe)
     found = opened.evaluate("axe.run()")
     assert found["testEngine"]["name"] == "axe-core"
