@@ -1010,7 +1010,7 @@ _net = LinearNet.from_weights(_w, _b)
 _x = torch.full((4, 4), 0.5)
 _x[3, 0] = 0.6  # read as class 0 clean and attacked: the one robust image of four
 _repaired = _x[:1] + torch.tensor([[0.1, 0.0, 0.0, 0.0]])
-assert _net(_x[:1]).argmax() == 1 and _net(_repaired).argmax() == 0
+assert _net(_x[:1]).argmax() == 1 and _net(_repaired).argmax() == 0, "Exercise 6.1: not your doing: this check's own example does not hold; please tell the staff"
 for _attack in ("fgsm", "pgd", "pgd_l2"):
     _curve = robust_curve(_net, _x.clone(), torch.zeros(4, dtype=torch.int64), [0.0, 0.1, 0.08], _attack, 4)
     assert _curve == [0.25, 0.25, 0.25], "Exercise 6.1: misread when clean is not robust, even if repaired; the fraction is over all images"
