@@ -24,7 +24,7 @@ from nbgrader.utils import parse_utc
 
 from autograder.delivery import Delivery
 from autograder.errors import DeliveryError
-from autograder.files import walk
+from autograder.files import matches, walk
 
 FOLDER = "receipts"
 """Where a student finds them, beside the assignments."""
@@ -36,6 +36,7 @@ Keep this file. Where there is doubt about what you handed in, send it to course
 against what the course has. It says which files these were, byte for byte. The time is by the clock of the machine
 on which you handed in; the disk of the exchange has its own.
 """
+_LEFT_OUT = "\nNOT handed in, because it is too large or of a kind that the course does not take:\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ class Receipt:
             raise DeliveryError(
                 f"{path} is no receipt: it has no line {missing[0]!r}. Ask for the file itself, not for a copy of it."
             )
+        if not all(word.isprintable() for word in (*found.values(), *files)):
+            raise DeliveryError(f"{path} is not as it was written: it holds characters that no receipt has.")
         receipt = cls(files=files, **{name: found[name.capitalize()] for name in _FIELDS})
         if receipt.code != found["Code"]:
             raise DeliveryError(
@@ -148,9 +151,11 @@ class SubmitWithReceipt(ExchangeSubmit):  # type: ignore[misc]
     def copy_files(self) -> None:
         """Hand in, look, and write the receipt beside the assignment."""
         super().copy_files()
-        arrived = digests(Path(self.inbound_path) / self.assignment_filename)
-        mine = digests(Path(self.src_path))
-        wrong = sorted(path for path, digest in arrived.items() if mine.get(path) != digest)
+        try:
+            arrived, mine = digests(Path(self.inbound_path) / self.assignment_filename), digests(Path(self.src_path))
+        except OSError as error:
+            self.fail(f"It is handed in, but could not be read back, so there is no receipt: {error}. Tell course staff.")
+        wrong = sorted(path for path, digest in arrived.items() if mine.get(path, digest) != digest)  # links were followed
         if wrong or not any(path.endswith(".ipynb") for path in arrived):
             self.fail(
                 f"What arrived in the exchange is not what you handed in ({', '.join(wrong) or 'no notebook is there'}). Its "
@@ -163,13 +168,15 @@ class SubmitWithReceipt(ExchangeSubmit):  # type: ignore[misc]
             time=self.timestamp,
             files=arrived,
         )
+        left_out = sorted(path for path in mine if path not in arrived and not matches(path, self.coursedir.ignore))
+        text = f"{receipt}{_LEFT_OUT}{chr(10).join(left_out)}\n" if left_out else str(receipt)
         folder = Path(self.assignment_dir) / FOLDER
         path = folder / f"{receipt.assignment} {parse_utc(self.timestamp):%Y-%m-%d %H.%M.%S.%f} UTC.txt"
         try:
             folder.mkdir(exist_ok=True)
-            path.write_text(str(receipt), encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
         except OSError as error:  # it is handed in all the same
-            self.log.error("It is handed in, but the receipt could not be written: %s\n%s", error, receipt)
+            self.log.error("It is handed in, but the receipt could not be written: %s\n%s", error, text)
             return
         self.log.info("Receipt: %s, code %s", path, receipt.code)
 

@@ -30,9 +30,9 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def hand_in(place: Path, step: Any = SubmitWithReceipt) -> Path:
+def hand_in(place: Path, step: Any = SubmitWithReceipt, **settings: Any) -> Path:
     """Hand in what the student has; the folder in the exchange."""
-    coursedir = CourseDirectory(course_id=COURSE, assignment_id="ps1", student_id="ana")
+    coursedir = CourseDirectory(course_id=COURSE, assignment_id="ps1", student_id="ana", **settings)
     made = step(coursedir=coursedir, authenticator=Authenticator(), assignment_dir=str(place / "ana"))
     made.root, made.cache = str(place / "exchange"), str(place / "cache")
     made.start()
@@ -83,6 +83,21 @@ def test_a_receipt_agrees_with_what_was_handed_in_and_with_nothing_else(place: P
     assert "DIFFERS" in capsys.readouterr().out
 
 
+def test_links_are_followed_and_what_is_left_out_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = place / "ana" / "ps1"
+    (place / "elsewhere.csv").write_text("3,4\n")
+    (folder / "linked.csv").symlink_to(place / "elsewhere.csv")
+    (folder / "film.bin").write_bytes(b"x" * 2_000_000)
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "ps1.ipynb").write_text("{}")
+    hand_in(place, max_file_size=1000)
+    (receipt,) = receipts(place)
+    assert receipt.read_text().partition("NOT handed in")[2].splitlines()[1:] == ["film.bin"]
+    status, found = asked(place, receipt, capsys)
+    assert status == cli.OK
+    assert sorted(found["receipt"]["files"]) == ["data/größe.csv", "linked.csv", "ps1.ipynb"]
+
+
 def test_what_was_never_handed_in_is_not_found(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hand_in(place)
     (receipt,) = receipts(place)
@@ -101,6 +116,8 @@ def test_a_receipt_that_was_altered_is_refused(place: Path, capsys: pytest.Captu
         status, found = asked(place, receipt, capsys)
         assert status == cli.FAILED
         assert "does not come to its code" in found["error"]
+    receipt.write_text(text.replace("ana", "\x1b[2Jana"))  # it is shown in a terminal
+    assert "characters that no receipt has" in asked(place, receipt, capsys)[1]["error"]
     receipt.write_text("Good morning")
     assert "is no receipt" in asked(place, receipt, capsys)[1]["error"]
     receipt.write_text(text.replace("\n", "\r\n"))  # as some mail programs do
