@@ -197,6 +197,7 @@ def _broken_cells(nb: nbformat.NotebookNode) -> Iterator[Trouble]:
 def _failed_tests(nb: nbformat.NotebookNode, report: Report) -> Iterator[Trouble]:
     """The tests that did not pass; those of which the same is to be said are told together."""
     cells, exercises = _tests_of(nb), _exercises(nb)
+    sources = {grade_id_of(cell): cell.source for cell in nb.cells}
     together: dict[tuple[Verdict, str, str], list[CellReport]] = {}
     for found in report.cells:
         if found.grade_id in cells and found.verdict is not Verdict.PASSED:
@@ -208,7 +209,8 @@ def _failed_tests(nb: nbformat.NotebookNode, report: Report) -> Iterator[Trouble
         points = sum(member.max_points for member in members)
         names = [member.grade_id for member in members]
         if verdict is Verdict.MISSING:
-            tests, names = names, list(dict.fromkeys(exercises.get(name) or name for name in names))
+            tests, above = names, [exercises[name] for name in names]
+            names = [name for name in dict.fromkeys(above) if _STUB in sources.get(name, "")] or tests
             message = f"Not attempted. Tests that wait for it: {', '.join(tests)}."
         else:
             message = f"{WORDS[verdict]}. {message}"

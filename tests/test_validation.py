@@ -60,6 +60,12 @@ def test_an_unsolved_notebook_is_told_what_is_to_be_done(tmp_path: Path) -> None
     assert max(len(line) for line in dialog(found)["failed"][0]["error"].splitlines()) < 100  # the dialog breaks no lines
 
 
+def test_a_test_that_waits_for_another_exercise_names_that_one(tmp_path: Path) -> None:
+    ((where, words),) = told(found_in(tmp_path, spread=SPREAD))
+    assert where == "mean (7 points)"
+    assert words.startswith("Not attempted. Tests that wait for it: test_mean, test_mean_one, test_spread.")
+
+
 def test_a_half_solved_notebook_is_told_what_is_right_too(tmp_path: Path) -> None:
     found = found_in(tmp_path, mean="def mean(values):\n    return sum(values)", spread=SPREAD)
     assert told(found) == [
