@@ -7,11 +7,13 @@ STAMP  := $(VENV)/.installed
 WALL   := bubblewrap libseccomp2
 SERVERS := $(VENV)/etc/jupyter/jupyter_server_config.d
 AXE_VERSION := 4.14.1
+PROXY_VERSION := 5.3.0
+PROXY  := build/proxy-$(PROXY_VERSION)/node_modules/.bin/configurable-http-proxy
 AXE    := build/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench figures hostile browser chromium slow postgres kills clean
+.PHONY: help env wall demo test lint prove bench figures hostile browser chromium hub slow postgres kills clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -72,8 +74,14 @@ figures: $(STAMP)  ## measure a class and one driver again, for docs/mooc.md: it
 hostile: $(STAMP)  ## attack the wall (tests/hostile) and the grade (tests/cheats) (minutes)
 	@$(BIN)/python -m pytest -m hostile
 
-browser: $(STAMP) chromium $(AXE)  ## click through JupyterLab, formgrader and feedback in Chromium (minutes); pictures in build/browser
-	@$(BIN)/python -m pytest -m browser tests/browser
+browser: $(STAMP) chromium $(AXE) hub  ## click through JupyterLab, JupyterHub, formgrader and feedback in Chromium (minutes); pictures in build/browser
+	@PATH="$(CURDIR)/$(dir $(PROXY)):$$PATH" $(BIN)/python -m pytest -m browser tests/browser
+
+hub: $(STAMP)  # JupyterHub and its proxy, where they can be had; without them its test is skipped, and says so
+	@{ { test -x $(PROXY) || npm install --prefix build/proxy-$(PROXY_VERSION) --no-save --no-audit --no-fund --ignore-scripts \
+	    --loglevel=error configurable-http-proxy@$(PROXY_VERSION); } && { $(BIN)/python -c 'import jupyterhub' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[hub]'; }; } || \
+	  echo "JupyterHub could not be installed: it is NOT TESTED here."
 
 $(AXE):  # says what a page lacks for those who read it by keyboard or aloud; fetched once
 	@command -v npm >/dev/null || { \

@@ -1,6 +1,7 @@
 """JupyterHub on one machine, with an account for each person: a student and a TA in the browser.
 
-JupyterHub and its proxy are not among this package's dependencies: where they are missing, it is skipped and says so.
+JupyterHub and its proxy are not among this package's dependencies: `make browser` fetches them; where they are missing, it is skipped
+and says so.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def hub() -> Iterator[Hub]:
     """A hub whose people have accounts of their own, a course of the TA's, and an assignment in the exchange."""
     proxy = shutil.which("configurable-http-proxy")
     if importlib.util.find_spec("jupyterhub") is None or proxy is None:
-        pytest.skip("NOT TESTED here: JupyterHub (pip install jupyterhub; npm install configurable-http-proxy) is not installed")
+        pytest.skip("NOT TESTED here: JupyterHub and its proxy are not installed; `make browser` fetches them")
     with a_place() as place, people(place, ("ta", "ana", "ben")) as accounts:
         exchange = place / "exchange"
         exchange.mkdir()
