@@ -13,7 +13,7 @@ AXE    := build/axe-$(AXE_VERSION)/node_modules/axe-core/axe.min.js
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help env wall demo test lint prove bench figures hostile browser chromium hub slow postgres kills clean
+.PHONY: help env wall demo test lint prove prove-changed bench figures hostile browser chromium hub slow postgres kills clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,8 +57,11 @@ lint: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/autograder build --check
 
-prove: $(STAMP)  ## prove every assignment: all mutants and alternatives, in one process and examined (minutes)
-	@$(BIN)/autograder check --examined
+prove: $(STAMP)  ## prove every assignment: all mutants and alternatives, in one process and examined; what holds is recorded (an hour)
+	@$(BIN)/autograder check --examined --record
+
+prove-changed: $(STAMP)  ## the same for assignments that changed since it was recorded; of others all known wrong solutions (minutes)
+	@$(BIN)/autograder check --examined --changed
 
 bench: $(STAMP)  ## measure kernels (cold, warm behind the wall, the floor under both), examining, and mutants (minutes)
 	@$(BIN)/autograder bench kernels

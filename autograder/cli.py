@@ -121,6 +121,10 @@ def _add_commands_for_authors(command: Command) -> None:
     sub.add_argument("--cells", action="store_true", help="also show where each cell runs and whose its names are")
     sub.add_argument("--quick", action="store_true", help="no generated wrong solutions, nothing repeated; not enough to release")
     sub.add_argument("--examined", action="store_true", help="also run test cells apart; all must come out the same (minutes)")
+    sub.add_argument(
+        "--changed", action="store_true", help="of what assignments/proven.json has as it is now, only what --quick does"
+    )
+    sub.add_argument("--record", action="store_true", help="write what holds, whole and examined, into assignments/proven.json")
 
     sub = command("release", _release, "Release an assignment that check has proven, and say what students get.")
     sub.add_argument("id", metavar="ID", help="the assignment")
@@ -201,26 +205,28 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
     from autograder.equivalence import compare
     from autograder.manifest import choose, read_manifests
     from autograder.ownership import HEADER
-    from autograder.proofs import check_and_remember
+    from autograder.proofs import assignment_digest, check_and_remember, record, recorded
 
     exercises = frozenset(options.exercise) if options.exercise else None
     reports, holds = [], True
-    for manifest in choose(read_manifests(options.course / "assignments"), options.ids):
+    folder, source = options.course / "assignments", options.course / "source"
+    for manifest in choose(read_manifests(folder), options.ids):
+        digest = assignment_digest(manifest, source)
+        quick = options.quick or (options.changed and recorded(folder).get(manifest.id) == digest)
         with screen.progress() as begin:
-            report = check_and_remember(
-                manifest,
-                options.course / "source",
-                exercises=exercises,
-                quick=options.quick,
-                progress=begin(manifest.id),
-            )
-            found = compare(manifest, report.mutants, progress=begin("  examined")) if options.examined else None
+            report = check_and_remember(manifest, source, exercises=exercises, quick=quick, progress=begin(manifest.id))
+            whole = options.examined and not (quick and options.changed)
+            found = compare(manifest, report.mutants, progress=begin("  examined")) if whole else None
             revision = _since_release(manifest.id, options.course, screen)
-        holds = holds and report.holds and (found is None or found.holds)
+        it_holds = report.holds and (found is None or found.holds)
+        holds = holds and it_holds
+        entire = it_holds and found is not None and not quick and exercises is None
+        if options.record and entire and assignment_digest(manifest, source) == digest:
+            record(folder, manifest.id, digest)
         extra = {"examined": found, "since_release": revision}
         reports.append(report.to_json() | {name: value.to_json() for name, value in extra.items() if value is not None})
         if not options.json:
-            screen.show(check_view(report, sizes=not options.quick and not exercises, full=options.verbose))
+            screen.show(check_view(report, sizes=not quick and not exercises, full=options.verbose))
             if revision is not None:
                 screen.say(f"{revision}")
             if found is not None:

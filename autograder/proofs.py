@@ -27,6 +27,8 @@ from autograder.kept import kept_folder
 from autograder.manifest import Manifest
 from autograder.repeats import repeat
 
+RECORD = "proven.json"
+"""Beside the assignments, committed: what of each was last proven wholly and examined."""
 KEPT = 200
 """How many outcomes are kept; the oldest go first."""
 _OF_THE_COURSE = ("nbgrader_config.py", "autotests.yml")
@@ -60,6 +62,33 @@ def content_digest(manifest: Manifest, source: Path) -> str:
     for name, content in _ingredients(manifest, source):
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def assignment_digest(manifest: Manifest, source: Path) -> str:
+    """SHA-256 over the assignment and the course's config alone: what its authors change.
+
+    Raises:
+        ManifestError: a file that the manifest names is missing or has another digest.
+    """
+    digest = hashlib.sha256()
+    for name, content in _of_the_assignment(manifest, source):
+        digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def recorded(assignments: Path) -> dict[str, str]:
+    """Assignment -> its digest when all of it was last proven, by the record in the folder `assignments`."""
+    try:
+        data = json.loads((assignments / RECORD).read_text(encoding="utf-8"))
+        return {str(name): str(digest) for name, digest in data.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def record(assignments: Path, assignment: str, digest: str) -> None:
+    """Write down that `assignment` was proven with that digest."""
+    text = json.dumps(recorded(assignments) | {assignment: digest}, indent=2, sort_keys=True)
+    (assignments / RECORD).write_text(f"{text}\n", encoding="utf-8")
 
 
 def known_proof(manifest: Manifest, source: Path, *, cache: Path | None = None) -> Proof | None:
@@ -122,6 +151,10 @@ def _ingredients(manifest: Manifest, source: Path) -> Iterator[tuple[str, bytes]
     for path in _package():
         yield f"package/{path.name}", path.read_bytes()
     yield "versions", "\n".join(_versions()).encode()
+    yield from _of_the_assignment(manifest, source)
+
+
+def _of_the_assignment(manifest: Manifest, source: Path) -> Iterator[tuple[str, bytes]]:
     yield "id", manifest.id.encode()
     folder = manifest.folder
     originals = [original for original, _ in staged_files(manifest)]

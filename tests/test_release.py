@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from autograder import proofs
+from autograder import cli, equivalence, proofs
 from autograder.build import Side, build
 from autograder.check import CheckReport
 from autograder.draft import drafted, files_of, locate
@@ -194,6 +194,41 @@ def test_check_during_which_files_change_is_not_remembered(
     monkeypatch.setattr(proofs, "check", edits)
     check_and_remember(manifest_in(course), course.root / "source", cache=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("what", sorted(EDITS))
+def test_what_is_recorded_as_proven_is_not_proven_wholly_again_until_it_changes(
+    course: make.Course, checks: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    (course.root / "assignments" / "shared").mkdir()
+    _append(course.root / "assignments/shared/lib.py", "x = 1\n")
+    toml = course.root / "assignments/w1_means/assignment.toml"
+    toml.write_text('shared = ["lib.py"]\n' + toml.read_text())
+    build(manifest_in(course), course.root / "source")
+    examined: list[str] = []
+
+    def compare(manifest: Manifest, *_: Any, **__: Any) -> equivalence.Equivalence:
+        examined.append(manifest.id)
+        return equivalence.Equivalence(id=manifest.id, runs=3, differences=(), retried=(), seconds=1)
+
+    monkeypatch.setattr(equivalence, "compare", compare)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(course.root / "cache"))
+
+    def wholly(*options: str) -> bool:
+        checks.clear()
+        examined.clear()
+        assert cli.run(["check", "--course", str(course.root), "--json", *options]) == 0
+        return bool(checks[0]["generated"]) and examined == ["w1_means"]
+
+    for part in (["--quick", "--examined", "--record"], ["--record"], ["--exercise", "mean", "--examined", "--record"]):
+        wholly(*part)
+        assert not (course.root / "assignments" / proofs.RECORD).exists(), part
+    assert wholly("--examined", "--changed"), "nothing is recorded yet"
+    assert wholly("--examined", "--record")
+    assert not wholly("--examined", "--changed")
+    assert wholly("--examined"), "it was not asked for"
+    EDITS[what](course.root)
+    assert wholly("--examined", "--changed")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"id": "a", "holds": "yes", "problems": [], "when": ""}', "\0"])

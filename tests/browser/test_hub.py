@@ -1,6 +1,7 @@
 """JupyterHub on one machine, with an account for each person: a student and a TA in the browser.
 
-JupyterHub and its proxy are not among this package's dependencies: `make browser` fetches them; where they are missing, it is skipped
+JupyterHub and its proxy are not among this package's dependencies: `make browser` fetches them; where they are
+missing, it is skipped
 and says so.
 """
 
