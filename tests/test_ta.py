@@ -111,8 +111,9 @@ def test_points_by_hand_count_for_the_penalty_on_the_page_and_in_the_export_at_o
         grade.manual_score, grade.needs_manual_grade = 4, False
         gradebook.db.commit()
     assert course.nbgrader("generate_feedback", "ps1", "--student=cleo").returncode == 0
-    page = course.feedback("cleo", "ps1")
-    assert "Score: 11.2" in " ".join(page.split())  # 14 less two tenths
+    page = " ".join(course.feedback("cleo", "ps1").split())
+    assert "ps1: 11.2 of " in page  # 14 less two tenths
+    assert "Handed in late: 2.8 points less" in page
     ours(course, capsys, "export", "--student", "cleo")
     (row,) = csv.DictReader(io.StringIO((course.root / "grades.csv").read_text()))
     assert [float(row[name]) for name in ("raw_score", "late_submission_penalty", "score")] == [14, 2.8, 11.2]
