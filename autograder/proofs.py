@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -58,10 +58,7 @@ def content_digest(manifest: Manifest, source: Path) -> str:
     Raises:
         ManifestError: a file that the manifest names is missing or has another digest.
     """
-    digest = hashlib.sha256()
-    for name, content in _ingredients(manifest, source):
-        digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return _digest(_ingredients(manifest, source))
 
 
 def assignment_digest(manifest: Manifest, source: Path) -> str:
@@ -70,10 +67,7 @@ def assignment_digest(manifest: Manifest, source: Path) -> str:
     Raises:
         ManifestError: a file that the manifest names is missing or has another digest.
     """
-    digest = hashlib.sha256()
-    for name, content in _of_the_assignment(manifest, source):
-        digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return _digest(_of_the_assignment(manifest, source))
 
 
 def recorded(assignments: Path) -> dict[str, str]:
@@ -144,6 +138,13 @@ def proof_of(report: CheckReport) -> Proof:
             problems.append(f"{mutant.exercise}/{mutant.name}: {found}")
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return Proof(id=report.id, holds=report.holds, problems=tuple(problems), when=when)
+
+
+def _digest(ingredients: Iterable[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, content in ingredients:
+        digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _ingredients(manifest: Manifest, source: Path) -> Iterator[tuple[str, bytes]]:
