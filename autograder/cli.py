@@ -124,7 +124,7 @@ def _add_commands_for_authors(command: Command) -> None:
     sub.add_argument(
         "--changed", action="store_true", help="of what assignments/proven.json has as it is now, only what --quick does"
     )
-    sub.add_argument("--record", action="store_true", help="write what holds, whole and examined, into assignments/proven.json")
+    sub.add_argument("--record", action="store_true", help="write what holds, nothing left out, into assignments/proven.json")
 
     sub = command("release", _release, "Release an assignment that check has proven, and say what students get.")
     sub.add_argument("id", metavar="ID", help="the assignment")
@@ -220,7 +220,7 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
             revision = _since_release(manifest.id, options.course, screen)
         it_holds = report.holds and (found is None or found.holds)
         holds = holds and it_holds
-        entire = it_holds and found is not None and not quick and exercises is None
+        entire = it_holds and not quick and exercises is None
         if options.record and entire and assignment_digest(manifest, source) == digest:
             record(folder, manifest.id, digest)
         extra = {"examined": found, "since_release": revision}

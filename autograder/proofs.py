@@ -28,7 +28,7 @@ from autograder.manifest import Manifest
 from autograder.repeats import repeat
 
 RECORD = "proven.json"
-"""Beside the assignments, committed: what of each was last proven wholly and examined."""
+"""Beside the assignments, committed: what of each was last proven, nothing left out."""
 KEPT = 200
 """How many outcomes are kept; the oldest go first."""
 _OF_THE_COURSE = ("nbgrader_config.py", "autotests.yml")
