@@ -50,8 +50,8 @@ class Turn:
     """0 for nbgrader alone."""
     grade_seconds: float
     """Wall seconds."""
-    feedback_seconds: float | None
-    """None where the first step wrote it."""
+    feedback_seconds: float
+    """0 where the first step wrote it."""
     cpu_seconds: float
     driver_cpu_seconds: float | None
     """Of the driver, once it has started, while it graded; None for nbgrader alone, which has none."""
@@ -59,7 +59,7 @@ class Turn:
     @property
     def wall_seconds(self) -> float:
         """Both steps."""
-        return self.grade_seconds + (self.feedback_seconds or 0.0)
+        return self.grade_seconds + self.feedback_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class ClassBench:
         for workers in self.contestants:
             turns, ratio = self.of(workers), self.ratio(workers)
             grade, feedback, cpu = (
-                statistics.median(getattr(turn, name) or 0.0 for turn in turns)
+                statistics.median(getattr(turn, name) for turn in turns)
                 for name in ("grade_seconds", "feedback_seconds", "cpu_seconds")
             )
             found.append(
@@ -189,12 +189,13 @@ def _take_turn(course: Path, number: int, workers: int, submissions: int) -> Tur
     for step in ("autograded", "feedback"):
         shutil.rmtree(course / step, ignore_errors=True)
     if not workers:
-        grade = _done(count(_nbgrader("autograde", ASSIGNMENT, "--force"), course), "nbgrader autograde")
-        feedback = _done(count(_nbgrader("generate_feedback", ASSIGNMENT), course), "nbgrader generate_feedback")
+        steps = [
+            _done(count(_nbgrader("autograde", ASSIGNMENT, "--force"), course), "nbgrader autograde"),
+            _done(count(_nbgrader("generate_feedback", ASSIGNMENT), course), "nbgrader generate_feedback"),
+        ]
     else:
         options = ["--workers", str(workers), "--feedback", "--json"]
-        grade = _done(count(_ours("grade", ASSIGNMENT, *options), course), "autograder grade")
-        feedback = None
+        steps = [_done(count(_ours("grade", ASSIGNMENT, *options), course), "autograder grade")]
     pages = len(list(course.glob(f"feedback/*/{ASSIGNMENT}/{ASSIGNMENT}.html")))
     if pages != submissions:
         raise AutograderError(
@@ -203,10 +204,10 @@ def _take_turn(course: Path, number: int, workers: int, submissions: int) -> Tur
     return Turn(
         round=number,
         workers=workers,
-        grade_seconds=grade.wall_seconds,
-        feedback_seconds=None if feedback is None else feedback.wall_seconds,
-        cpu_seconds=grade.cpu_seconds + (0.0 if feedback is None else feedback.cpu_seconds),
-        driver_cpu_seconds=json.loads(grade.output)["driver_cpu_seconds"] if workers else None,
+        grade_seconds=steps[0].wall_seconds,
+        feedback_seconds=sum(step.wall_seconds for step in steps[1:]),
+        cpu_seconds=sum(step.cpu_seconds for step in steps),
+        driver_cpu_seconds=json.loads(steps[0].output)["driver_cpu_seconds"] if workers else None,
     )
 
 

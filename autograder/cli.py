@@ -212,11 +212,12 @@ def _check(options: argparse.Namespace, screen: Screen) -> int:
     folder, source = options.course / "assignments", options.course / "source"
     for manifest in choose(read_manifests(folder), options.ids):
         digest = assignment_digest(manifest, source)
-        quick = options.quick or (options.changed and recorded(folder).get(manifest.id) == digest)
+        unchanged = options.changed and recorded(folder).get(manifest.id) == digest
+        quick = options.quick or unchanged
         with screen.progress() as begin:
             report = check_and_remember(manifest, source, exercises=exercises, quick=quick, progress=begin(manifest.id))
-            whole = options.examined and not (quick and options.changed)
-            found = compare(manifest, report.mutants, progress=begin("  examined")) if whole else None
+            examined = options.examined and not unchanged
+            found = compare(manifest, report.mutants, progress=begin("  examined")) if examined else None
             revision = _since_release(manifest.id, options.course, screen)
         it_holds = report.holds and (found is None or found.holds)
         holds = holds and it_holds

@@ -24,7 +24,7 @@ def each_minute(bench: Mapping[str, Any]) -> dict[int, float]:
     found = {}
     for workers in sorted({turn["workers"] for turn in bench["turns"]}):
         turns = [turn for turn in bench["turns"] if turn["workers"] == workers]
-        seconds = statistics.median(turn["grade_seconds"] + (turn["feedback_seconds"] or 0.0) for turn in turns)
+        seconds = statistics.median(turn["grade_seconds"] + turn["feedback_seconds"] for turn in turns)
         found[workers] = 60 * bench["submissions"] / seconds
     return found
 
