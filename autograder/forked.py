@@ -43,14 +43,21 @@ def ready_kernel(request: ForkRequest, folder: Path, descriptors: list[int]) -> 
 
 def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) -> Any:
     import zmq
+    from ipykernel import iostream
     from ipykernel.heartbeat import Heartbeat
-    from ipykernel.iostream import IOPubThread
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
 
     def bind(socket: Any, descriptor: int) -> None:
         socket.setsockopt(zmq.USE_FD, descriptor)
         socket.bind("ipc:///inherited")  # not looked at: the descriptor listens already
+
+    class Stream(iostream.OutStream):
+        """Does not flush what nobody has written to: that wakes another thread for nothing, four times for each cell."""
+
+        def flush(self) -> None:
+            if self._flush_pending or self._subprocess_flush_pending or self._buffers:
+                super().flush()
 
     class HandedHeartbeat(Heartbeat):
         def _try_bind_socket(self) -> None:
@@ -79,7 +86,7 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
             self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
             self.configure_tornado_logger()
             # No pipe: it is a TCP socket, through which the notebook's own forks print, and there is no network.
-            self.iopub_thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)
+            self.iopub_thread = iostream.IOPubThread(self.iopub_socket, pipe=False, session=self.session)
             self.iopub_thread.start()
             self.iopub_socket = self.iopub_thread.background_socket
 
@@ -87,6 +94,7 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
             self.heartbeat = HandedHeartbeat(zmq.Context(), (self.transport, self.ip, self.hb_port))
             self.heartbeat.start()
 
+    vars(iostream)["OutStream"] = Stream  # looked up by its name
     config = Config()
     config.HistoryManager.enabled = False  # no database, no thread that saves into it
     config.IPKernelApp.log_level = 50

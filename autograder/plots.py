@@ -4,6 +4,7 @@ Runs: trusted side.
 
 Calls are followed through functions of the notebook and of the modules beside it: a helper that draws makes its caller a plot,
 and a helper that labels labels it. Which panel a label goes to is not followed: one title and one label for each axis are enough.
+What is read aloud to those who cannot see a figure travels with it: `display(figure, metadata={"image/png": {"alt": "..."}})`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _LABELS = {
 }
 _AXES_OFF = frozenset({"axis", "set_axis_off", "set_xticks", "xticks", "set_yticks", "yticks"})
 _NAMES = {"title": "a title", "xlabel": "a label on the x axis", "ylabel": "a label on the y axis"}
+_ALT = "alt"
+_SAID = {**_NAMES, _ALT: "a text for those who cannot see it"}
+_MATPLOTLIB = frozenset({"plt", "pyplot"})
 _DRAWS, _PICTURE, _OFF = "draws", "picture", "axes off"
 
 Functions = Mapping[str, ast.FunctionDef | ast.AsyncFunctionDef]
@@ -44,7 +48,8 @@ def unlabelled(source: str, functions: Functions) -> list[str]:
     if not effects & {_DRAWS, _PICTURE}:
         return []
     is_bare = _DRAWS not in effects and _OFF in effects
-    return [words for label, words in _NAMES.items() if label not in effects and not (is_bare and label != "title")]
+    unneeded = {"xlabel", "ylabel"} if is_bare else set()
+    return [words for label, words in _SAID.items() if label not in effects | unneeded]
 
 
 def parsed(source: str) -> ast.Module | None:
@@ -77,8 +82,10 @@ def _effects(statements: Iterable[ast.AST], functions: Functions, within: frozen
 
 
 def _is_plain(function: ast.expr) -> bool:
-    """`f` or `module.f`, not a method of what an expression gives."""
-    return isinstance(function, ast.Name) or (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name))
+    """`f` or `module.f`, not a method of what an expression gives, and nothing of Matplotlib's: `plt.show` is no helper."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.value.id not in _MATPLOTLIB
+    return isinstance(function, ast.Name)
 
 
 def _effect_of(name: str, call: ast.Call) -> set[str]:
@@ -90,8 +97,14 @@ def _effect_of(name: str, call: ast.Call) -> set[str]:
         return set(_NAMES) if None in keywords else set(_NAMES) & keywords
     if name in _AXES_OFF:
         return {_OFF}
+    if name == "display":
+        return {_ALT} if any(_names_alt(keyword.value) for keyword in call.keywords if keyword.arg == "metadata") else set()
     if name in _PICTURES:
         return {_PICTURE}
     if _DRAWING.fullmatch(name) and isinstance(call.func, ast.Attribute):
         return {_DRAWS} | (set(_NAMES) & keywords)
     return set()
+
+
+def _names_alt(metadata: ast.expr) -> bool:
+    return any(isinstance(node, ast.Constant) and node.value == _ALT for node in ast.walk(metadata))

@@ -251,7 +251,7 @@ def test_feedback_that_is_killed_half_way_goes_on(
     course = the_same(undisturbed.after.root, tmp_path / "course")
     assert make.run(FEEDBACK, whole.root).returncode == 0
     chance = random.Random(seed)
-    enough = chance.randint(1, STUDENTS - 3)
+    enough = chance.randint(1, STUDENTS // 3)  # the rest must not be done while the processes are looked up
 
     def written() -> int:
         return len(list(course.root.glob("feedback/*/ps1/*.html")))

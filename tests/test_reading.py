@@ -26,6 +26,9 @@ def draw(axes, values):
 def show_points(axes, values):
     axes.scatter(values, values)
     draw(axes, values) if not values else None
+
+def show(alt):
+    display(plt.gcf(), metadata={"image/png": {"alt": alt}})
 """
 REFERENCES = "## References\n\n* I. Goodfellow, J. Shlens: *Explaining*, 2015.\n* Smith, Jones: *Other*, 2019."
 
@@ -101,12 +104,20 @@ def test_solution_lines_are_those_between_the_markers(source: str, lines: int) -
     ],
 )
 def test_plots_need_a_title_and_labels_on_both_axes(source: str, lacks: list[str]) -> None:
-    assert unlabelled(source, functions_in([HELPERS])) == lacks
+    assert unlabelled(f"{source}\nshow('a')", functions_in([HELPERS])) == lacks
+
+
+@pytest.mark.parametrize("end", ["show('a')", "plots.show('a')", "display(figure, metadata={'image/png': {'alt': 'a'}})"])
+def test_plots_need_a_text_for_those_who_cannot_see_them(end: str) -> None:
+    drawing = f"axes.plot([1])\n{LABELLED}"
+    assert unlabelled(f"{drawing}\n{end}", functions_in([HELPERS])) == []
+    for bare in ("", "plt.show()", "display(figure)", "display(figure, metadata={'width': 1})"):
+        assert unlabelled(f"{drawing}\n{bare}", functions_in([HELPERS])) == ["a text for those who cannot see it"]
 
 
 def test_helpers_are_found_in_the_notebook_and_in_modules() -> None:
-    cell = make.given("figure", "draw(axes, [1])\nfinish(axes, title='a', xlabel='b', ylabel='c')")
-    bare = make.given("bare", "draw(axes, [1])")
+    cell = make.given("figure", "draw(axes, [1])\nfinish(axes, title='a', xlabel='b', ylabel='c')\nshow('a')")
+    bare = make.given("bare", "draw(axes, [1])\nshow('a')")
     assert problems(make.code(HELPERS), cell) == []
     assert problems(cell, modules={"plots": HELPERS}) == []
     lost = "draws a figure without a title and without a label on the x axis and without a label on the y axis"

@@ -14,6 +14,7 @@ from autograder.packing import MARK
 from tests import make
 
 TIMES = ("seconds", "cpu_seconds", "examiner_cpu_seconds", "peak_bytes", "kernel_start", "cells", "total")
+_OF_A_RUN = ("id", "run", "when")
 
 
 def rows(course: make.Course, db_url: str = "") -> dict[str, Any]:
@@ -66,9 +67,12 @@ def tables(db_url: str) -> dict[str, list[str]]:
     return {name: sorted(repr(sorted(named(name, row).items())) for row in found) for name, found in rows.items()}
 
 
-def marks(course: make.Course) -> dict[str, str]:
-    """Student -> of what the graded submission was made."""
-    return {path.parts[-3]: path.read_text() for path in course.root.glob(f"autograded/*/*/{MARK}")}
+def marks(course: make.Course) -> dict[str, Any]:
+    """Student -> of what the graded submission was made, and what the history says of it but for when and in which run."""
+    found = {path.parts[-3]: json.loads(path.read_text()) for path in course.root.glob(f"autograded/*/*/{MARK}")}
+    for mark in found.values():
+        mark["entry"] = {name: value for name, value in mark["entry"].items() if name not in _OF_A_RUN}
+    return found
 
 
 def tree(course: make.Course, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
