@@ -52,13 +52,6 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
         socket.setsockopt(zmq.USE_FD, descriptor)
         socket.bind("ipc:///inherited")  # not looked at: the descriptor listens already
 
-    class Stream(iostream.OutStream):
-        """Does not flush what nobody has written to: that wakes another thread for nothing, four times for each cell."""
-
-        def flush(self) -> None:
-            if self._flush_pending or self._subprocess_flush_pending or self._buffers:
-                super().flush()
-
     class HandedHeartbeat(Heartbeat):
         def _try_bind_socket(self) -> None:
             bind(self.socket, self.port)
@@ -94,7 +87,7 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
             self.heartbeat = HandedHeartbeat(zmq.Context(), (self.transport, self.ip, self.hb_port))
             self.heartbeat.start()
 
-    vars(iostream)["OutStream"] = Stream  # looked up by its name
+    _flush_only_what_was_written(iostream)
     config = Config()
     config.HistoryManager.enabled = False  # no database, no thread that saves into it
     config.IPKernelApp.log_level = 50
@@ -108,6 +101,17 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
         warnings.simplefilter("ignore")
         app.initialize([])
     return app
+
+
+def _flush_only_what_was_written(iostream: Any) -> None:
+    """A kernel flushes its streams four times for each cell, and that wakes another thread each time, also for nothing."""
+
+    class Stream(iostream.OutStream):  # type: ignore[misc]  # a class of what is imported only when it is needed
+        def flush(self) -> None:
+            if self._flush_pending or self._subprocess_flush_pending or self._buffers:
+                super().flush()
+
+    iostream.OutStream = Stream  # looked up there, by its name
 
 
 def _set_threads(threads: int) -> None:
