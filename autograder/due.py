@@ -114,10 +114,12 @@ def _text(path: Path) -> str:
         opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
-    with os.fdopen(opened, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             return ""
-        return " ".join(file.read(_MOST_BYTES).decode(errors="replace").split())
+        return " ".join(os.read(opened, _MOST_BYTES).decode(errors="replace").split())
+    finally:
+        os.close(opened)
 
 
 def _moment(words: str) -> datetime | None:

@@ -27,6 +27,8 @@ from nbgrader.server_extensions.formgrader.base import BaseHandler
 from nbgrader.server_extensions.formgrader.handlers import ManageSubmissionsHandler
 from tornado import web
 
+from autograder.verdict import Verdict
+
 _TEMPLATES = Path(__file__).parent / "template" / "formgrader"
 _PATIENCE_SECONDS = 20.0
 """How long a grading that is asked to stop may take to put things away."""
@@ -63,7 +65,7 @@ class Grading:
             "done": done,
             "todo": todo,
             "said": self.end or self._under_way(done, todo),
-            "verdicts": ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.verdicts.most_common()),
+            "verdicts": ", ".join(f"{count} {_named(verdict)}" for verdict, count in self.verdicts.most_common()),
             "attention": self.attention,
             "failed": self.failed,
         }
@@ -108,8 +110,8 @@ class Grading:
         graded = self._done()[0]
         if "error" not in result:
             took, unchanged = _clock(time.monotonic() - self.began), result["unchanged"]
-            as_they_are = f" {unchanged} were graded before and have not changed since." if unchanged else ""
-            self.end = f"{len(result['graded'])} graded in {took}.{as_they_are}"
+            as_they_are = f"; {unchanged} unchanged, not graded again" if unchanged else ""
+            self.end = f"{len(result['graded'])} graded in {took}{as_they_are}."
         elif self.stopped:
             self.end = f"Stopped after {graded}. What is graded stays, and Autograde all goes on from there."
         else:
@@ -236,6 +238,10 @@ async def _tail(stream: asyncio.StreamReader) -> str:
     while said := await stream.read(_SAID_BYTES):
         kept = (kept + said)[-_SAID_BYTES:]
     return kept.decode(errors="replace").strip()
+
+
+def _named(verdict: str) -> str:
+    return "left to a person" if verdict == Verdict.NOT_EXAMINED else verdict.replace("_", " ")
 
 
 def _clock(seconds: float) -> str:

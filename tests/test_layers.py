@@ -19,11 +19,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
         *("documents", "plots", "allowance", "delivery", "workers", "mooc", "validate_button", "extensions"),
-        *("grade_button", "installed"),
+        "installed",
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
-        *("comparison", "markup", "consequences", "edits", "bench_notebooks", "late"),
+        *("comparison", "markup", "consequences", "edits", "bench_notebooks", "late", "grade_button"),
     ),
     (
         *("reader", "restore", "receipts", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
