@@ -1,4 +1,4 @@
-"""Due dates on their way to students: from the gradebook or the manifest, by the exchange, to what Assignment List asks."""
+"""Due dates on their way to students: from the gradebook or the manifest, by the exchange (by buttons: `test_formgrader`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from nbgrader.auth import Authenticator
 from nbgrader.coursedir import CourseDirectory
 
 from autograder.due import ReleaseWithDue, read_dues
-from tests import make, server
 
 NAME = "ps1"
 MANIFEST = (
@@ -95,30 +94,3 @@ def test_what_others_put_into_the_exchange_neither_blocks_nor_leads_astray(place
     found = {assignment: (at, words) for _, assignment, at, words in dues(place)}
     assert found.pop("long") == (None, "x" * 400)
     assert found == {"naive": (None, "2031-10-12"), "odd": (None, "\ufffd <b>soon</b>")}
-
-
-def test_by_formgraders_buttons_the_date_reaches_students_and_moves(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange = place / "exchange"
-    config = f"c.CourseDirectory.course_id = 'ml'\nc.Exchange.root = {str(exchange)!r}\n"
-    course = make.Course(place / "course", make.TWO_LINES + config)
-    for name, value in make.installed(place / "prefix").items():
-        monkeypatch.setenv(name, value)
-    with server.running(course.root, place / "server.log") as jupyter:
-
-        def shown() -> list[str | None]:
-            return [due["at"] for due in jupyter.request("autograder/due")]
-
-        def edit(due: str) -> None:
-            body = {"duedate_notimezone": due, "duedate_timezone": "+0200"}
-            answer = jupyter.request(f"formgrader/api/assignment/{NAME}", method="PUT", body=body)
-            assert answer["duedate_notimezone"] is not None
-
-        edit("2031-11-01T12:00:00")
-        assert shown() == []  # nothing is released yet
-        assert jupyter.request(f"formgrader/api/assignment/{NAME}/release", method="POST")["success"]
-        assert shown() == ["2031-11-01T10:00:00+00:00"]
-        edit("2031-12-24T18:00:00")
-        assert shown() == ["2031-12-24T16:00:00+00:00"]
-        assert jupyter.request(f"formgrader/api/assignment/{NAME}")["name"] == NAME
-        assert jupyter.request(f"formgrader/api/assignment/{NAME}/unrelease", method="POST")["success"]
-        assert shown() == []

@@ -30,7 +30,9 @@ $(function () {
     }
 
     function ask() {
-        $.getJSON(where).done(show).fail(function () { if (running) setTimeout(ask, 5000); });
+        // a JupyterHub wants the token of whatever is no page
+        var asked = $.ajax(where, { dataType: "json", headers: { "X-XSRFToken": getCookie("_xsrf") } });
+        asked.done(show).fail(function () { if (running) setTimeout(ask, 5000); });
     }
 
     function say(data) {
