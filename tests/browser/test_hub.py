@@ -196,6 +196,8 @@ def test_a_student_hands_in_and_a_ta_grades(browser: Browser, hub: Hub, tmp_path
         expect(frame.locator("#autograde-state")).to_contain_text("1 graded in", timeout=120_000)
         expect(frame.locator("td.score")).to_have_text("2 / 5")
         page.screenshot(path=tmp_path / "ta.png")
+        page.goto(f"{hub.address}user/{ta.name}/formgrader/manage_submissions/ps1/")  # in a tab of its own: there as well
+        expect(page.locator("#autograde-state")).to_contain_text("1 graded in")
     course = ta.home / "course"
     assert not hub.people["ben"].can_read(course)
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "ml") as book:
