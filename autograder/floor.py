@@ -6,12 +6,13 @@ Runs: trusted side, in a process of its own; everything it runs was written by s
 
 It imports what a zygote imports, then forks a child for each line it reads; the child runs all cells in one namespace and
 ends. Whatever a kernel adds is overhead, so the child does the useful work that a notebook's reader sees the result of:
-after each cell it renders open figures to PNG and closes them, as matplotlib's inline backend does in a kernel. It does not
-print: standard output and the value of a cell's last line go nowhere.
+after each cell it renders open figures to PNG and closes them, as matplotlib's inline backend does in a kernel, and what a cell
+displays it renders too. It does not print: standard output and the value of a cell's last line go nowhere.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import io
@@ -20,6 +21,7 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,14 +106,15 @@ def run_in_fork(job: FloorJob) -> FloorRun:
 def run_cells(cells: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], int]:
     """Run `cells` in order in one namespace, going on after errors; name of each that raised -> what, and pictures made."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    errors, figures = {}, 0
-    for name, source in cells:
-        try:
-            exec(compile(source, f"<{name}>", "exec"), namespace)
-            figures += _render_figures()
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  whatever it is, it is reported
-            errors[name] = f"{type(error).__name__}: {error}"[:500]
-    return errors, figures
+    errors: dict[str, str] = {}
+    with _display_that_renders() as displayed:
+        for name, source in cells:
+            try:
+                exec(compile(source, f"<{name}>", "exec"), namespace)
+                displayed += _open_figures()
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  whatever it is, it is reported
+                errors[name] = f"{type(error).__name__}: {error}"[:500]
+    return errors, sum(displayed)
 
 
 def _import_all(modules: tuple[str, ...]) -> None:
@@ -138,18 +141,44 @@ def _be_child(job: FloorJob, reader: int, writer: int) -> None:
         os._exit(status)
 
 
-def _render_figures() -> int:
-    """What the inline backend does with open figures at the end of a cell; how many there were."""
+@contextlib.contextmanager
+def _display_that_renders() -> Iterator[list[int]]:
+    """Without a kernel IPython's `display` prints what a kernel would render; how many pictures each call makes."""
+    displayed: list[int] = []
+    ipython = sys.modules.get("IPython.display")
+    if ipython is None:
+        yield displayed
+        return
+    before = vars(ipython)["display"]
+
+    def display(*things: Any, **_: Any) -> None:
+        displayed.extend(_render(thing) for thing in things)
+
+    vars(ipython)["display"] = display
+    try:
+        yield displayed
+    finally:
+        vars(ipython)["display"] = before
+
+
+def _open_figures() -> list[int]:
+    """What the inline backend does with open figures at the end of a cell."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
-        return 0
-    figures = [pyplot.figure(number) for number in pyplot.get_fignums()]
-    for figure in figures:
-        if figure.axes or figure.lines:
-            figure.savefig(io.BytesIO(), format="png", dpi=figure.dpi, bbox_inches="tight")
-    if figures:  # closing nothing would still collect garbage
+        return []
+    rendered = [_render(pyplot.figure(number)) for number in pyplot.get_fignums()]
+    if rendered:  # closing nothing would still collect garbage
         pyplot.close("all")
-    return len(figures)
+    return rendered
+
+
+def _render(thing: Any) -> int:
+    """Render `thing` if it is a figure with anything in it; whether it was."""
+    figures = sys.modules.get("matplotlib.figure")
+    if figures is None or not isinstance(thing, figures.Figure) or not (thing.axes or thing.lines):
+        return 0
+    thing.savefig(io.BytesIO(), format="png", dpi=thing.dpi, bbox_inches="tight")
+    return 1
 
 
 if __name__ == "__main__":

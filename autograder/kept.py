@@ -5,13 +5,14 @@ Runs: trusted side.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import sys
 from collections.abc import Iterable
-from importlib import metadata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ def kept_folder() -> Path:
 def parts_of_run(cells: Iterable[str], launch: Launch) -> list[str]:
     """What a run of `cells` by `launch` depends on: these, the modules beside it, this Python and every package in it."""
     helpers = sorted(launch.folder.rglob("*.py"))
-    packages = sorted({f"{found.name}=={found.version}" for found in metadata.distributions()})
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in helpers]
-    return [sys.version, launch.kernel_name, *packages, *cells, *texts]
+    return [sys.version, launch.kernel_name, *packages_here(), *cells, *texts]
+
+
+@cache
+def packages_here() -> tuple[str, ...]:
+    """Name and version of every package in this Python, as its folder of metadata is called; reading the metadata takes 0.3 s."""
+    found: set[str] = set()
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            found.update(name for name in os.listdir(folder or ".") if name.endswith((".dist-info", ".egg-info")))  # noqa: PTH208
+    return tuple(sorted(found))

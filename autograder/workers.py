@@ -20,7 +20,7 @@ from typing import Protocol
 from autograder.errors import PoolError
 from autograder.folders import Scratch
 
-GRADING = ("autograder.worker", "papermill.engines")
+GRADING = ("autograder.beforehand", "papermill.engines")
 """What every worker that grades needs."""
 _FIRST = "autograder.light"
 _LONGEST_TEMPORARY = 60

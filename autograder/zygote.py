@@ -44,10 +44,11 @@ def main() -> None:
     if planting.walled:
         _step_down(planting.become)
     _forget_own_folder()
+    gc.disable()  # while PyTorch is imported it would look for garbage for a quarter of the time, and find hardly any
     missing, threaded_by = _import_all(planting.modules)
-    gc.collect()
     signal.signal(signal.SIGCHLD, _bury)
     gc.freeze()  # the collector must not write into pages that forks share
+    gc.enable()
     ready = Ready(seconds=time.monotonic() - began, missing=tuple(missing[:_MISSING_SHOWN]), threaded_by=threaded_by)
     control.send(ready.encode())
     if threaded_by:

@@ -134,6 +134,16 @@ def test_the_floor_draws_open_figures_as_a_kernel_would(tmp_path: Path) -> None:
     assert (told.errors, told.figures) == ({}, 3)
 
 
+def test_the_floor_draws_what_a_cell_displays(tmp_path: Path) -> None:
+    shown = (
+        "import matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\n"
+        "from IPython.display import display\n"
+        "plt.plot([1, 2])\ndisplay(plt.gcf(), 3)\nplt.close()"
+    )
+    (told,) = floor_of(job(shown, modules=("IPython.display",)), tmp_path)
+    assert (told.errors, told.figures) == ({}, 1)
+
+
 def test_all_contestants_run_the_notebook(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     course(
         tmp_path,

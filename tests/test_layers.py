@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),
     ("gradebook", "worker", "demo", "doctor", "equivalence", "repeats", "bench_class", "bench_watch"),
-    ("proofs", "pool"),
+    ("proofs", "pool", "beforehand"),
     ("release", "grading", "handback"),
     ("watch", "bench_driver"),
     ("views", "class_views", "history_views"),
