@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WALL   := bubblewrap libseccomp2
 SERVERS := $(VENV)/etc/jupyter/jupyter_server_config.d
+IN_LAB := $(VENV)/share/jupyter/labextensions/autograder
 AXE_VERSION := 4.14.1
 PROXY_VERSION := 5.3.0
 PROXY  := build/proxy-$(PROXY_VERSION)/node_modules/.bin/configurable-http-proxy
@@ -27,7 +28,8 @@ $(STAMP): pyproject.toml constraints.txt | wall
 	  { echo "This Python cannot make virtual environments. On Debian or Ubuntu type: sudo apt-get install python3-venv"; exit 2; }
 	@echo "Installing into $(VENV); the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@mkdir -p $(SERVERS) && cp autograder/jupyter/autograder.json $(SERVERS)/  # pip leaves this out with -e
+	@mkdir -p $(SERVERS) $(IN_LAB) && cp autograder/jupyter/autograder.json $(SERVERS)/ && \
+	  cp -r autograder/jupyter/lab/. $(IN_LAB)/  # pip leaves these out with -e
 	@touch $@
 
 wall:  # what walls student code in: a system package, installed where we may

@@ -45,6 +45,7 @@ def add_commands_for_classes(command: Command) -> None:
     sub.add_argument("--dry-run", action="store_true", help="show what would change, and write nothing")
     sub.add_argument("--why", default="", metavar="TEXT", help="the reason, for the history")
     sub.add_argument("--feedback", action="store_true", help="write everybody's feedback too, each as soon as there are grades")
+    sub.add_argument("--progress", action="store_true", help="with --json: before the result a line for each that is graded")
 
     sub = command("history", _history, "Say who graded an assignment when and why, and what it changed for whom.")
     sub.add_argument("assignment", metavar="ID", help="the assignment")
@@ -99,7 +100,7 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
     if options.feedback and options.dry_run:
         raise AutograderError("--dry-run writes nothing, so there is no feedback to write: leave out --feedback or --dry-run")
     workers = _workers(options)  # before the imports: both take seconds
-    from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views, penalties_line
+    from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views, penalties_line, progress_json
     from autograder.grading import ClassRun
     from autograder.handback import write_feedback
     from autograder.history_views import changes_as_json, changes_views
@@ -113,6 +114,8 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
             asked = {"force": options.force, "cells": options.cells, "why": options.why, "dry_run": options.dry_run}
             pages: list[Any] = []
             for graded in run.grade(options.student, **asked):
+                if options.json and options.progress:
+                    print_json_line({"progress": progress_json(run, graded)})
                 if options.feedback and not graded.problem:
                     pages += write_feedback(options.course, options.assignment, 1, [escape(graded.student)])
             if options.feedback:  # of those that are as they were too, if it is missing

@@ -167,16 +167,7 @@ def _met(met: bool) -> str:
 
 def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
     """What `class_table` shows, for machines."""
-    rows = [
-        {
-            "student": graded.student,
-            "points": None if graded.problem else graded.points,
-            "verdicts": {verdict.value: count for verdict, count in graded.verdicts.items()},
-            "attention": graded.attention,
-            "seconds": round(graded.seconds, 3),
-        }
-        for graded in sorted(run.tally.graded, key=lambda graded: graded.student)
-    ]
+    rows = [_graded_json(graded) for graded in sorted(run.tally.graded, key=lambda graded: graded.student)]
     return {
         "assignment": run.assignment,
         "graded": rows,
@@ -184,6 +175,22 @@ def as_json(run: ClassRun, seconds: float) -> dict[str, Any]:
         "late_penalties": [asdict(settled) for settled in run.tally.penalties],
         "seconds": round(seconds, 3),
         "driver_cpu_seconds": round(run.tally.driver_cpu_seconds, 4),
+    }
+
+
+def progress_json(run: ClassRun, graded: Graded) -> dict[str, Any]:
+    """Who was graded last, and how far the run is."""
+    tally = run.tally
+    return _graded_json(graded) | {"graded": len(tally.graded), "unchanged": tally.unchanged, "total": tally.total}
+
+
+def _graded_json(graded: Graded) -> dict[str, Any]:
+    return {
+        "student": graded.student,
+        "points": None if graded.problem else graded.points,
+        "verdicts": {verdict.value: count for verdict, count in graded.verdicts.items()},
+        "attention": graded.attention,
+        "seconds": round(graded.seconds, 3),
     }
 
 

@@ -59,7 +59,7 @@ def examine_machine(course: Path) -> Iterator[Finding]:
     yield from _packages()
     yield _kernel()
     yield _alembic()
-    yield _validate_button()
+    yield from _in_jupyter()
     yield from _course(course)
     yield _cores()
     yield _gpu()
@@ -150,20 +150,16 @@ def _alembic() -> Finding:
     return Finding(what="alembic", state=State.OK, found=found)
 
 
-def _validate_button() -> Finding:
-    """Students press it, so this matters where they work."""
-    from autograder.validate_button import is_enabled
+def _in_jupyter() -> Iterator[Finding]:
+    """What people see in JupyterLab of this package; that matters where they work."""
+    from autograder.installed import how_to_switch_on, switched_on
 
-    if is_enabled():
-        return Finding(what="Validate button", state=State.OK, found="answered by autograder")
-    there = Path(sys.prefix) / "etc" / "jupyter" / "jupyter_server_config.d"
-    here = Path(__file__).parent / "jupyter" / "autograder.json"
-    return Finding(
-        what="Validate button",
-        state=State.WARNING,
-        found="answered by nbgrader",
-        advice=f"`pip install -e` leaves this out. Where students work: mkdir -p {there} && cp {here} {there}/",
-    )
+    for name, there in switched_on().items():
+        if there:
+            yield Finding(what=name, state=State.OK, found="switched on")
+        else:
+            advice = f"`pip install -e` leaves this out. Where people work with JupyterLab: {how_to_switch_on()}"
+            yield Finding(what=name, state=State.WARNING, found="not installed: nbgrader alone", advice=advice)
 
 
 def _course(course: Path) -> Iterator[Finding]:

@@ -82,8 +82,8 @@ def configure_nbgrader(c: Config) -> None:
     if "template_name" not in c.HTMLExporter:  # for feedback alone: formgrader's pages have templates of their own
         c.PageExporter.template_name = "student"
         c.PageExporter.extra_template_basedirs = [str(Path(__file__).parent / "template" / "pages")]
-    if "submit" not in c.ExchangeFactory:  # a course may have an exchange of its own
-        c.ExchangeFactory.submit = "autograder.receipts.SubmitWithReceipt"
+    ours = {"submit": "autograder.receipts.SubmitWithReceipt", "release_assignment": "autograder.due.ReleaseWithDue"}
+    c.ExchangeFactory = Config({**ours, **c.ExchangeFactory})  # a course may have an exchange of its own
     configure_staff_page(c)
     # Reports are for staff, and what remembers that a submission is done is for us: nbgrader would copy them into feedback.
     c.CourseDirectory.ignore.extend(["*.report.json", MARK])

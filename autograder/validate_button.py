@@ -1,7 +1,7 @@
 """The answer to JupyterLab's button *Validate*, in the Jupyter server of a student.
 
-Runs: trusted side; the server is the student's own. Of this package it needs no configuration: a Jupyter server loads it where
-the package is installed. (What tells it so is left out by `pip install -e`; `autograder doctor` says how to put it there.)
+Runs: trusted side; the server is the student's own. It needs no configuration: a Jupyter server loads it where the package is
+installed (`installed`).
 
 nbgrader's own answer runs the notebook inside the server, which stands still meanwhile, and ends in a Python traceback where the
 kernel dies. This one starts `autograder validate` beside the server and hands on what it says. Jupyter asks extensions in the
@@ -17,9 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jupyter_core.paths import jupyter_config_path
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.extension.config import ExtensionConfigManager
 from jupyter_server.utils import url_path_join
 from tornado import web
 from traitlets import Integer
@@ -69,12 +67,6 @@ class ValidateButton(LoggingConfigurable):
         if process.returncode == _FAILED:
             return _problem(answer["error"])
         return {"success": True, "value": answer["dialog"]}
-
-
-def is_enabled() -> bool:
-    """Whether the Jupyter servers that are started here load this."""
-    enabled = ExtensionConfigManager(read_config_path=jupyter_config_path()).get_jpserver_extensions()
-    return enabled.get(__name__) is True
 
 
 class ValidateHandler(JupyterHandler):

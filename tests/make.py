@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+ROOT = Path(__file__).parents[1]
 TWO_LINES = "from autograder import configure\n\nc = get_config()\nconfigure(c)\n"
 
 
@@ -76,6 +79,15 @@ def replaced(nb: nbformat.NotebookNode, sources: dict[str, str]) -> nbformat.Not
         if grade_id in sources:
             cell.source = sources[grade_id]
     return copy
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """Put what a wheel brings for Jupyter beside the package into `folder`; the environment in which Jupyter finds it there."""
+    for place, files in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"].items():
+        (folder / place).mkdir(parents=True)
+        for file in files:
+            shutil.copy(ROOT / file, folder / place)
+    return {"JUPYTER_CONFIG_PATH": str(folder / "etc" / "jupyter"), "JUPYTER_PATH": str(folder / "share" / "jupyter")}
 
 
 class Course:

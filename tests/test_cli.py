@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder import cli, doctor, probe, records
+from autograder import __version__, cli, doctor, installed, probe, records
 from autograder.doctor import State
 from autograder.errors import AutograderError
 from autograder.probe import WALLS
@@ -171,13 +171,34 @@ def test_module_runs_as_a_program(tmp_path: Path) -> None:
     assert done.stdout.startswith("autograder ")
 
 
-def test_doctor_finds_nothing_missing_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    course = make.Course(tmp_path)
+def test_doctor_finds_nothing_missing_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in make.installed(tmp_path / "prefix").items():
+        monkeypatch.setenv(name, value)
+    course = make.Course(tmp_path / "course")
     assert cli.run(["doctor", "--json", "--course", str(course.root)]) == cli.OK
     findings = {finding["what"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert findings["torch"]["state"] == "ok"
     assert findings["nbgrader config"]["state"] == "ok"
     assert "not there yet" in findings["gradebook"]["found"]
+
+
+def test_doctor_says_how_to_put_into_jupyter_what_an_editable_install_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(installed, "jupyter_config_path", lambda: [str(tmp_path / "etc" / "jupyter")])
+    monkeypatch.setattr(installed, "jupyter_path", lambda *parts: [str(tmp_path.joinpath("share", "jupyter", *parts))])
+    lacks = list(doctor._in_jupyter())
+    assert [finding.state for finding in lacks] == [State.WARNING] * 3
+    for _ in range(2):  # again after an update
+        make.run(["bash", "-c", lacks[0].advice.partition("JupyterLab: ")[2]], tmp_path)
+    assert [finding.state for finding in doctor._in_jupyter()] == [State.OK] * 3
+    (extension,) = (tmp_path / "share" / "jupyter" / "labextensions").iterdir()
+    described = json.loads((extension / "package.json").read_text())
+    assert (described["name"], described["version"]) == (extension.name, __version__)
+    assert (extension / described["jupyterlab"]["_build"]["load"]).is_file()
 
 
 def test_doctor_opens_the_gradebook_that_nbgrader_uses(tmp_path: Path) -> None:

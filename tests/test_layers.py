@@ -19,10 +19,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("verdict", "limits", "usage", "syscalls", "ratios", "encoding", "failures", "gradients", "names"),
         *("documents", "plots", "allowance", "delivery", "workers", "mooc", "validate_button", "extensions"),
+        "installed",
     ),
     (
         *("manifest", "cells", "report", "outputs", "messages", "wall", "decoding", "proxy", "obstacles", "placement"),
-        *("comparison", "markup", "consequences", "edits", "bench_notebooks", "late"),
+        *("comparison", "markup", "consequences", "edits", "bench_notebooks", "late", "grade_button"),
     ),
     (
         *("reader", "restore", "receipts", "mutants", "mutation", "kernel", "disclosure", "course", "prover", "floor", "unrun"),
@@ -37,8 +38,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("warm", "objects", "exchange", "preload", "records", "scaffold", "review", "proving"),
         *("packing", "scores", "differences"),
     ),
-    ("feedback_step", "export", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history"),
-    ("engine", "desk", "crossing", "bothways", "graded_folders", "validation", "todo", "staff_page"),
+    ("feedback_step", "export", "grade", "check", "simulate", "probe", "bench", "paired", "peer", "candidate", "history", "due"),
+    ("engine", "desk", "crossing", "bothways", "graded_folders", "validation", "todo", "staff_page", "assignment_list"),
     ("rehearsal", "forked", "bench_examiner", "bench_mutants", "partial"),
     ("grader", "warden", "variants", "bookkeeping"),
     ("submission",),
@@ -65,13 +66,14 @@ FRAMEWORKS = {
     "nbgrader": {
         *("gradebook", "feedback_step", "records", "draft", "submission", "packing", "scores", "grading", "handback"),
         *("delivery", "bench_watch", "validation", "receipts", "late", "export", "todo", "staff_page"),
+        *("due", "assignment_list", "grade_button"),
     },
-    "jupyter_server": {"validate_button"},
+    "jupyter_server": {"validate_button", "assignment_list", "grade_button", "installed"},
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views", "history_views"},
     "zmq": {"kernel", "forked"},  # the driver's side and the kernel's
-    "sqlalchemy": {"doctor", "scores", "late", "export", "todo", "staff_page"},
+    "sqlalchemy": {"doctor", "scores", "late", "export", "todo", "staff_page", "due"},
     "pyseccomp": {"syscalls"},
     "nh3": {"markup"},
     "distributed": {"cluster"},

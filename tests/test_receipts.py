@@ -142,3 +142,4 @@ def test_a_course_with_an_exchange_of_its_own_keeps_it() -> None:
     configure(theirs)
     assert ours.ExchangeFactory.submit == "autograder.receipts.SubmitWithReceipt"
     assert theirs.ExchangeFactory.submit == "ngshare_exchange.ExchangeSubmit"
+    assert theirs.ExchangeFactory.release_assignment == "autograder.due.ReleaseWithDue"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tomllib
 import urllib.error
 from pathlib import Path
 
@@ -14,11 +12,10 @@ from nbgrader.preprocessors import ComputeChecksums
 
 from autograder import cli
 from autograder.errors import SourceError, UnreadableSubmission
-from autograder.validate_button import is_enabled
+from autograder.installed import switched_on
 from autograder.validation import Validation, dialog, validate
 from tests import make, server
 
-ROOT = Path(__file__).parents[1]
 STUB = "# YOUR CODE HERE\n    raise NotImplementedError()"
 RELEASED, _ = ComputeChecksums().preprocess(
     make.notebook(
@@ -158,13 +155,9 @@ def test_what_is_no_notebook_is_refused_in_words(tmp_path: Path, capsys: pytest.
 def test_the_button_is_answered_by_us_in_a_server_that_has_only_this_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enabling = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
-    ((folder, (file,)),) = enabling.items()
-    where = tmp_path / "config" / Path(folder).relative_to("etc/jupyter")
-    where.mkdir(parents=True)
-    shutil.copy(ROOT / file, where)
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path / "config"))
-    assert is_enabled()
+    for name, value in make.installed(tmp_path / "prefix").items():
+        monkeypatch.setenv(name, value)
+    assert all(switched_on().values())
     home = tmp_path / "home"
     home.mkdir()
     crash = {"mean": "import os\nos._exit(3)"}

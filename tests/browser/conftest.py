@@ -85,7 +85,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, site: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """An empty tab; when the test fails, its last picture and the server's log stay in the test's folder."""
     expect.set_options(timeout=PATIENCE_MS)
-    context = browser.new_context(viewport={"width": 1500, "height": 1000})
+    context = browser.new_context(viewport={"width": 1500, "height": 1000}, locale="en-US", timezone_id="Europe/Berlin")
     context.set_default_timeout(PATIENCE_MS)
     tab = context.new_page()
     yield tab

@@ -51,6 +51,10 @@ c.Spawner.default_url = "/lab"
 c.Spawner.environment = {environment!r}
 c.Spawner.start_timeout = 120
 """
+FRAMES = """
+c.ServerApp.tornado_settings = {"headers": {"Content-Security-Policy": "frame-ancestors 'self'"}}
+"""
+"""What staff have in `~/.jupyter/jupyter_server_config.py`, so that JupyterLab can show formgrader (docs/deployment.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +88,12 @@ def hub() -> Iterator[Hub]:
             root = f"c.CourseDirectory.root = {str(course)!r}\n{make.TWO_LINES}" if name == "ta" else ""
             (jupyter / "nbgrader_config.py").write_text(f"c = get_config()\n{settings}{root}")
         nbformat.write(SOURCE, course / "source" / "ps1" / "ps1.ipynb")
+        (ta.home / ".jupyter" / "jupyter_server_config.py").write_text(FRAMES)
         for account in accounts.values():
             hand_over(account)
-        for step in ("generate_assignment", "release_assignment"):
-            ta.python("-m", "nbgrader", step, "ps1", folder=course)
+        dated = ("db", "assignment", "add", "ps1", "--duedate=2031-10-12 21:59:00 UTC")
+        for step in (dated, ("generate_assignment", "ps1"), ("release_assignment", "ps1")):
+            ta.python("-m", "nbgrader", *step, folder=course)
         with _running(place, proxy) as address:
             yield Hub(address=address, people=accounts, exchange=exchange, log=place / "hub.log")
 
@@ -96,7 +102,7 @@ def hub() -> Iterator[Hub]:
 def _running(place: Path, proxy: str) -> Iterator[str]:
     """A hub with its proxy; its address."""
     ports = [_free_port() for _ in range(3)]
-    shown = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    shown = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ} | make.installed(place / "prefix")
     config = place / "jupyterhub_config.py"
     config.write_text(
         HUB.format(
@@ -165,7 +171,10 @@ def at_lab(browser: Browser, hub: Hub, who: str, shots: Path) -> Iterator[Page]:
 def test_a_student_hands_in_and_a_ta_grades(browser: Browser, hub: Hub, tmp_path: Path) -> None:
     ana, ta = hub.people["ana"], hub.people["ta"]
     with at_lab(browser, hub, "ana", tmp_path) as page:
+        guarded = page.request.get(f"{hub.address}user/{ana.name}/lab").headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in guarded  # what staff set is theirs alone
         page.get_by_role("menuitem", name="Assignment List", exact=True).click()
+        expect(page.locator("#released_assignments_list")).to_contain_text("due Sun, Oct 12, 2031")
         page.get_by_role("button", name="Fetch", exact=True).click()
         submit = page.get_by_role("button", name="Submit", exact=True)
         expect(submit).to_be_visible()
@@ -176,16 +185,19 @@ def test_a_student_hands_in_and_a_ta_grades(browser: Browser, hub: Hub, tmp_path
         expect(page.locator("#submitted_assignments_list")).to_contain_text("ps1")
         page.screenshot(path=tmp_path / "student.png")
     with at_lab(browser, hub, "ta", tmp_path) as page:
-        # In a tab of its own: JupyterHub forbids the frame that JupyterLab would show it in.
-        page.goto(f"{hub.address}user/{ta.name}/formgrader/manage_assignments")
-        page.locator("td.collect a").click()
-        expect(page.locator(".modal.in")).to_contain_text("Successfully collected")
-        page.locator(".modal.in .close").first.click()
-        expect(page.locator(".modal, .modal-backdrop")).to_have_count(0)
-        page.locator("td.num-submissions a").click()
-        page.locator("td.autograde a").click()
-        expect(page.locator(".modal.in")).to_contain_text("Successfully autograded", timeout=120_000)
+        page.get_by_role("menuitem", name="Formgrader", exact=True).click()
+        frame = page.frame_locator("#formgrader-iframe iframe")
+        frame.locator("td.collect a").click()
+        expect(frame.locator(".modal.in")).to_contain_text("Successfully collected")
+        frame.locator(".modal.in .close").first.click()
+        expect(frame.locator(".modal, .modal-backdrop")).to_have_count(0)
+        frame.locator("td.num-submissions a").click()
+        frame.get_by_role("button", name="Autograde all").click()
+        expect(frame.locator("#autograde-state")).to_contain_text("1 graded in", timeout=120_000)
+        expect(frame.locator("td.score")).to_have_text("2 / 5")
         page.screenshot(path=tmp_path / "ta.png")
+        page.goto(f"{hub.address}user/{ta.name}/formgrader/manage_submissions/ps1/")  # in a tab of its own: there as well
+        expect(page.locator("#autograde-state")).to_contain_text("1 graded in")
     course = ta.home / "course"
     assert not hub.people["ben"].can_read(course)
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}", "ml") as book:

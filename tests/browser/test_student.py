@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.api import Gradebook
 from playwright.sync_api import Page, expect
 
 from autograder.build import build
@@ -55,13 +56,18 @@ class Class:
         done = self.course.nbgrader(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def due(self, when: str) -> None:
+        """What staff enter as the due date."""
+        with Gradebook(f"sqlite:///{self.course.root / 'gradebook.db'}", "ml") as book:
+            book.update_or_create_assignment(NAME, duedate=when)
+
 
 @pytest.fixture(scope="module")
 def group(plain_lab: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
     """With one assignment that is released."""
     place = tmp_path_factory.mktemp("class")
-    exchange, home, settings = place / "exchange", place / "home", place / "jupyter"
-    for folder in (exchange, home, settings / "jupyter_server_config.d"):
+    exchange, home, settings = place / "exchange", place / "home", place / "prefix" / "etc" / "jupyter"
+    for folder in (exchange, home):
         folder.mkdir(parents=True)
     exchange.chmod(0o777)
     config = (
@@ -71,14 +77,15 @@ def group(plain_lab: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     course = make.Course(place / "course", config)
     build(write_assignment(course.root, NAME), course.root / "source")
     (home / "nbgrader_config.py").write_text(config)
-    enabling = Path(make.__file__).parents[1] / "autograder" / "jupyter" / "autograder.json"
-    shutil.copy(enabling, settings / "jupyter_server_config.d")
+    jupyter_environment = make.installed(place / "prefix")
     (settings / "jupyter_server_config.json").write_text(json.dumps({"ValidateButton": {"seconds": SECONDS}}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_CONFIG_PATH", str(settings))
+        for name, value in jupyter_environment.items():
+            patch.setenv(name, value)
         with server.running(home, place / "server.log") as jupyter:
             found = Class(course=course, home=home, jupyter=jupyter)
             found.nbgrader("generate_assignment", NAME)
+            found.due("2031-10-12 21:59:00 UTC")
             found.nbgrader("release_assignment", NAME)
             yield found
 
@@ -101,6 +108,7 @@ def test_a_students_day(desk: Lab, group: Class) -> None:
     released, fetched, submitted = map(desk.assignments, ("released", "fetched", "submitted"))
     desk.show_assignments()
     expect(released).to_contain_text(NAME)
+    expect(released).to_contain_text("due Sun, Oct 12, 2031, 23:59 GMT+2")  # the reader's time
     desk.shot("released")
     released.get_by_role("button", name="Fetch").click()
     fetched.get_by_role("button", name=NAME).click()
@@ -113,7 +121,11 @@ def test_a_students_day(desk: Lab, group: Class) -> None:
     assert desk.save() == 200
     desk.shot("solved")
 
+    group.due("2020-01-06 08:00:00 UTC")
+    group.nbgrader("release_assignment", NAME, "--force")
     desk.show_assignments()
+    expect(fetched).to_contain_text("was due Mon, Jan 6, 2020, 09:00 GMT+1")
+    expect(fetched.locator(".autograder-due")).to_have_count(1)
     fetched.get_by_role("button", name=NAME).click()
     said = validated(desk)
     assert "A check did not hold. Exercise 2: two values" in said
@@ -127,6 +139,7 @@ def test_a_students_day(desk: Lab, group: Class) -> None:
 
     fetched.get_by_role("button", name="Submit").click()
     expect(submitted).to_contain_text(re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d"))
+    expect(submitted).to_contain_text("was due Mon, Jan 6, 2020")
     desk.shot("submitted")
     (receipt,) = (group.home / "receipts").glob("*.txt")
     desk.page.get_by_role("listitem", name="receipts").dblclick()
