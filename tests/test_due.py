@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,8 +22,10 @@ MANIFEST = (
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A course with something to release, and an exchange."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    monkeypatch.setenv("PATH", path)  # nbgrader makes a gradebook with `alembic`, which it looks for there
     for folder in ("exchange", f"course/release/{NAME}", f"course/source/{NAME}"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "exchange").chmod(0o777)
