@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.utils import url_path_join
 from nbgrader.exchange import ExchangeFactory
 from nbgrader.server_extensions.formgrader.apihandlers import AssignmentHandler
 from nbgrader.utils import temp_attrs
 from tornado import web
 
 from autograder.due import ReleaseWithDue, read_dues
+from autograder.installed import WithFormgrader, add_handlers
 
 
 class DueHandler(JupyterHandler):
@@ -39,14 +39,8 @@ class DueHandler(JupyterHandler):
         self.finish(json.dumps([due.to_json() for due in dues]))
 
 
-class EditHandler(AssignmentHandler):  # type: ignore[misc]
+class EditHandler(WithFormgrader, AssignmentHandler):  # type: ignore[misc]
     """Formgrader's own, which then says the new date in the exchange."""
-
-    async def prepare(self) -> None:
-        """Be there only where formgrader is."""
-        if "nbgrader_formgrader" not in self.settings:
-            raise web.HTTPError(404)
-        await super().prepare()
 
     def put(self, assignment_id: str) -> None:
         """Edit the assignment, and say when it is due."""
@@ -65,9 +59,4 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    def below(*parts: str) -> str:
-        return str(url_path_join(server.web_app.settings["base_url"], *parts))
-
-    server.web_app.add_handlers(
-        ".*$", [(below("autograder", "due"), DueHandler), (below("formgrader", "api", "assignment", "([^/]+)"), EditHandler)]
-    )
+    add_handlers(server, {("autograder", "due"): DueHandler, ("formgrader", "api", "assignment", "([^/]+)"): EditHandler})

@@ -12,7 +12,6 @@ displays it renders too. It does not print: standard output and the value of a c
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import io
@@ -21,7 +20,6 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,14 +105,15 @@ def run_cells(cells: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], int]:
     """Run `cells` in order in one namespace, going on after errors; name of each that raised -> what, and pictures made."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     errors: dict[str, str] = {}
-    with _display_that_renders() as displayed:
-        for name, source in cells:
-            try:
-                exec(compile(source, f"<{name}>", "exec"), namespace)
-                displayed += _open_figures()
-            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  whatever it is, it is reported
-                errors[name] = f"{type(error).__name__}: {error}"[:500]
-    return errors, sum(displayed)
+    rendered: list[int] = []
+    _render_what_is_displayed(rendered)
+    for name, source in cells:
+        try:
+            exec(compile(source, f"<{name}>", "exec"), namespace)
+            rendered += _open_figures()
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  whatever it is, it is reported
+            errors[name] = f"{type(error).__name__}: {error}"[:500]
+    return errors, sum(rendered)
 
 
 def _import_all(modules: tuple[str, ...]) -> None:
@@ -141,24 +140,11 @@ def _be_child(job: FloorJob, reader: int, writer: int) -> None:
         os._exit(status)
 
 
-@contextlib.contextmanager
-def _display_that_renders() -> Iterator[list[int]]:
-    """Without a kernel IPython's `display` prints what a kernel would render; how many pictures each call makes."""
-    displayed: list[int] = []
+def _render_what_is_displayed(rendered: list[int]) -> None:
+    """From here on in this process: without a kernel IPython's `display` prints what a kernel would render."""
     ipython = sys.modules.get("IPython.display")
-    if ipython is None:
-        yield displayed
-        return
-    before = vars(ipython)["display"]
-
-    def display(*things: Any, **_: Any) -> None:
-        displayed.extend(_render(thing) for thing in things)
-
-    vars(ipython)["display"] = display
-    try:
-        yield displayed
-    finally:
-        vars(ipython)["display"] = before
+    if ipython is not None:
+        vars(ipython)["display"] = lambda *things, **_: rendered.extend(map(_render, things))
 
 
 def _open_figures() -> list[int]:

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader
-from jupyter_server.utils import url_path_join
 from nbgrader.server_extensions.formgrader.base import BaseHandler
 from nbgrader.server_extensions.formgrader.handlers import ManageSubmissionsHandler
 from tornado import web
 
+from autograder.installed import WithFormgrader, add_handlers
 from autograder.verdict import Verdict
 
 _TEMPLATES = Path(__file__).parent / "template" / "formgrader"
@@ -166,13 +166,8 @@ class Gradings:
         return grading
 
 
-class SubmissionsPage(ManageSubmissionsHandler):  # type: ignore[misc]
+class SubmissionsPage(WithFormgrader, ManageSubmissionsHandler):  # type: ignore[misc]
     """nbgrader's page with the button."""
-
-    async def prepare(self) -> None:
-        """Be there only where formgrader is."""
-        _only_with_formgrader(self.settings)
-        await super().prepare()
 
     def render(self, name: str, **names: Any) -> str:
         """The page, from our template, which extends the one called `name`."""
@@ -181,13 +176,12 @@ class SubmissionsPage(ManageSubmissionsHandler):  # type: ignore[misc]
         return str(templates.get_template(f"autograder_{name}").render(**names))
 
 
-class GradingHandler(BaseHandler):  # type: ignore[misc]
+class GradingHandler(WithFormgrader, BaseHandler):  # type: ignore[misc]
     """Starts a grading, stops it, and says how far it is."""
 
     async def prepare(self) -> None:
-        """Be there only where formgrader is."""
-        _only_with_formgrader(self.settings)
-        if self.settings["nbgrader_bad_setup"]:
+        """Refuse where formgrader could not be set up either."""
+        if self.settings.get("nbgrader_bad_setup"):
             raise web.HTTPError(500, "the course's folder is not below the one that this Jupyter server serves")
         await super().prepare()
 
@@ -219,11 +213,6 @@ class GradingHandler(BaseHandler):  # type: ignore[misc]
         return Path(self.coursedir.root).resolve()
 
 
-def _only_with_formgrader(settings: dict[str, Any]) -> None:
-    if "nbgrader_formgrader" not in settings:
-        raise web.HTTPError(404)
-
-
 def _progress(line: bytes) -> dict[str, Any] | None:
     """What a line says of how far the grading is; None where it is part of something else."""
     if not line.startswith(b'{"progress"'):
@@ -253,16 +242,11 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    settings = server.web_app.settings
-    settings[_SETTING] = Gradings()
-
-    def below(*parts: str) -> str:
-        return str(url_path_join(settings["base_url"], *parts))
-
-    server.web_app.add_handlers(
-        ".*$",
-        [
-            (below("formgrader", "manage_submissions", "([^/]+)", "?"), SubmissionsPage),
-            (below("autograder", "grading", "([^/]+)"), GradingHandler),
-        ],
+    server.web_app.settings[_SETTING] = Gradings()
+    add_handlers(
+        server,
+        {
+            ("formgrader", "manage_submissions", "([^/]+)", "?"): SubmissionsPage,
+            ("autograder", "grading", "([^/]+)"): GradingHandler,
+        },
     )

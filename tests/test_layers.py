@@ -68,7 +68,7 @@ FRAMEWORKS = {
         *("delivery", "bench_watch", "validation", "receipts", "late", "export", "todo", "staff_page"),
         *("due", "assignment_list", "grade_button"),
     },
-    "jupyter_server": {"validate_button", "assignment_list", "grade_button", "installed"},
+    "jupyter_server": {"validate_button", "assignment_list", "installed"},
     "papermill": {"engine"},
     "jupytext": {"build"},
     "rich": {"views", "class_views", "history_views"},
