@@ -2,7 +2,7 @@
 
 Runs: both sides; used in the candidate, where student code may change it: nothing here guards anything.
 
-    serve(Candidate(connection, namespace))    until the examiner says that it is done
+    serve(Candidate(connection, namespace))    one test after the other, until the examiner says that it may leave
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograder.arrays import is_plain_tensor
@@ -31,9 +32,18 @@ class Candidate(Peer):
 
     lends_memory = False
 
-    def __init__(self, connection: socket.socket, namespace: dict[str, Any], *, caps: Caps | None = None) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        namespace: dict[str, Any],
+        *,
+        caps: Caps | None = None,
+        after_each: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`after_each` is called when a test is done."""
         super().__init__(connection, caps or Caps(), 1)
         self._namespace = namespace
+        self._after_each = after_each
         self._names_leaves = True
         self._calling = False
         self._raised: list[tuple[BaseException, int]] = []
@@ -48,21 +58,31 @@ class Candidate(Peer):
         self._interrupted = self._waits > 0
 
     def serve(self) -> None:
-        """Do what the examiner asks until it is done or gone."""
+        """Do what the examiner asks until it lets go or is gone."""
         while True:
             try:
                 kind, content = self._receive("")
-                if kind != "ask" or content == ("done",):
+                if kind != "ask" or content == ("leave",):
                     return
-                self._serve(content)
+                if content == ("done",):
+                    self._end_test()
+                else:
+                    self._serve(content)
                 del content
             except Closed:
                 return
             except WireError as error:  # what the test sent needs something that is missing here
                 self.broken = None
                 self._send("raised", self._describe(error))
-                raise
+                traceback.print_exc()  # for staff
             self._raised.clear()
+
+    def _end_test(self) -> None:
+        self._in_student_code = True  # it may have asked to be called after each cell
+        try:
+            self._after_each()
+        finally:
+            self._in_student_code = False
 
     def _outcome(self, content: tuple[Any, ...]) -> tuple[str, Any]:
         operation, *operands = content
@@ -179,6 +199,6 @@ def _interruptible(candidate: Candidate) -> Iterator[None]:
 
 
 def serve(candidate: Candidate) -> None:
-    """Let the examiner use the student's namespace until it is done. What it holds stays known until the next time."""
+    """Let the examiner use the student's namespace until it lets go. What it holds stays known until the next time."""
     with _interruptible(candidate):
         candidate.serve()

@@ -201,7 +201,7 @@ def _students_process(size: int) -> Iterator[tuple[Examiner, int]]:
         theirs.close()
         examiner = Examiner(ours)
         yield examiner, child
-        examiner.done()
+        examiner.leave()
     os.waitpid(child, 0)
 
 

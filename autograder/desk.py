@@ -3,7 +3,7 @@
 Runs: candidate side of the wall, but trusted: the instructor's code runs here, and no student's.
 
 The driver sends a `Prepare` with locked cells or an `Examine` with a test cell, and each is answered by an `Examined`. While
-an `Examine` is worked on, the candidate serves the wire; it is let go at the end, whatever happened.
+an `Examine` is worked on, the candidate serves the wire. It goes on doing so until it has a cell to run: then comes a `Release`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from autograder.failures import raised_by_student
-from autograder.lifeline import Examine, Examined, ForkRequest, Prepare, read_frame, read_task, send_frame
+from autograder.lifeline import Examine, Examined, ForkRequest, Prepare, Release, read_frame, read_task, send_frame
 from autograder.peer import Examiner
 from autograder.questions import Questions, UnlikeReferenceError
 from autograder.seeds import seed_generators
@@ -55,6 +55,9 @@ class Desk:
             if data is None:
                 return
             task = read_task(data)
+            if isinstance(task, Release):
+                self._wire.leave()
+                continue
             answer = self._prepare(task) if isinstance(task, Prepare) else self._examine(task)
             send_frame(self._orders, answer.encode())
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from autograder.kernel import Usage
-from autograder.lifeline import Examine, Examined, Prepare, Why, read_frame, send_frame
+from autograder.lifeline import Examine, Examined, Prepare, Release, Why, read_frame, send_frame
 from autograder.outputs import Outputs
 from autograder.zygotes import Fork
 
@@ -39,8 +39,8 @@ class ExaminerProcess:
         """How it ended, in words; empty while it lives."""
         return self._end
 
-    def send(self, task: Prepare | Examine) -> None:
-        """Give it a cell to run; `receive` says how that ended."""
+    def send(self, task: Prepare | Examine | Release) -> None:
+        """Give it a cell to run, of which `receive` says how it ended; or have it let the candidate go."""
         try:
             send_frame(self._orders, task.encode())
         except OSError as error:

@@ -12,13 +12,15 @@ import os
 import socket
 import sys
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from autograder.candidate import Candidate, serve
 from autograder.desk import ready_desk
-from autograder.lifeline import CHANNELS, ForkRequest
+from autograder.lifeline import CHANNELS, SERVED, ForkRequest
 from autograder.seeds import seed_generators
 
 
@@ -34,16 +36,18 @@ def ready_kernel(request: ForkRequest, folder: Path, descriptors: list[int]) -> 
         return ready_desk(request, descriptors)
     app = _application(request, dict(zip(CHANNELS, descriptors, strict=False)), folder)
     if request.role:
-        app.shell.serve_examiner = partial(serve, Candidate(socket.socket(fileno=descriptors[-1]), app.shell.user_ns))
+        wire = socket.socket(fileno=descriptors[-1])
+        app.shell.serve_examiner = partial(serve, Candidate(wire, app.shell.user_ns, after_each=partial(_end_test, app)))
     else:  # the wire's modules import as they go
         _forget_this_package()
-    seed_generators(request.seed)  # last: what sets up a kernel may draw numbers itself
+    sees_devices = request.environment.get("CUDA_VISIBLE_DEVICES") != ""
+    seed_generators(request.seed, accelerators=sees_devices)  # last: what sets up a kernel may draw numbers itself
     return app
 
 
 def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) -> Any:
     import zmq
-    from ipykernel import iostream
+    from ipykernel import iostream, ipkernel
     from ipykernel.heartbeat import Heartbeat
     from ipykernel.kernelapp import IPKernelApp
     from traitlets.config import Config
@@ -68,9 +72,14 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
 
         init_connection_file = write_connection_file = parse_command_line = _without
 
+        def _configure_logging(self) -> None:
+            """Only what is to be seen: nothing. Handlers of its own would have those closed that imported modules made."""
+            self.log.setLevel(self.log_level)
+
         def init_control(self, context: Any) -> None:
             super().init_control(context)
             self.debug_shell_socket.close()  # for a debugger, which nobody attaches to a graded notebook
+            self.shell_channel_thread = None  # it would hand each request on to the thread that runs cells, and each reply back
 
         def init_iopub(self, context: Any) -> None:
             self.iopub_socket = context.socket(zmq.XPUB)
@@ -84,6 +93,8 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
             self.iopub_socket = self.iopub_thread.background_socket
 
         def init_heartbeat(self) -> None:
+            if request.role:
+                return  # its warden says whether it lives
             self.heartbeat = HandedHeartbeat(zmq.Context(), (self.transport, self.ip, self.hb_port))
             self.heartbeat.start()
 
@@ -97,10 +108,28 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
     app = HandedKernelApp.instance(transport="ipc", ip="inherited", config=config)
     for channel, descriptor in listeners.items():
         setattr(app, f"{channel}_port", descriptor)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _unlisted_modules(ipkernel):
         warnings.simplefilter("ignore")
         app.initialize([])
     return app
+
+
+@contextlib.contextmanager
+def _unlisted_modules(ipkernel: Any) -> Iterator[None]:
+    """A kernel that is set up lists the files of all modules, for its debugger; a fork would copy a page for each, 15 MB in all."""
+    whole, ipkernel.sys = ipkernel.sys, SimpleNamespace(modules={})
+    try:
+        yield
+    finally:
+        ipkernel.sys = whole
+
+
+def _end_test(app: Any) -> None:
+    """What a kernel does after a cell: draw figures that are open, send what was printed, and say so."""
+    app.shell.events.trigger("post_execute")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    app.kernel._publish_status(SERVED, "shell")
 
 
 def _flush_only_what_was_written(iostream: Any) -> None:

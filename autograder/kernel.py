@@ -34,7 +34,7 @@ from jupyter_client.session import DELIM
 
 from autograder.errors import KernelStartError
 from autograder.limits import Limits
-from autograder.messages import DriverMemory, is_idle, is_text_list, leaves, text_of
+from autograder.messages import DriverMemory, is_idle, is_served, is_text_list, leaves, text_of
 from autograder.outputs import Outputs
 
 log = logging.getLogger(__name__)
@@ -77,6 +77,8 @@ class Reply:
     ename: str = ""
     evalue: str = ""
     seconds: float = 0.0
+    goes_on: bool = False
+    """Whether it still runs: it served a test, and waits for the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +144,8 @@ class Kernel(Protocol):
     def begin(self, source: str) -> None:
         """Start running `source`; `finish` says how it ended."""
 
-    def finish(self, outputs: Outputs, *, seconds: float) -> Reply:
-        """Wait for what `begin` started, for at most `seconds`."""
+    def finish(self, outputs: Outputs, *, seconds: float, served: bool = False) -> Reply:
+        """Wait for what `begin` started, for at most `seconds`; with `served` only until it says that it has served a test."""
 
     def close(self) -> None:
         """End the kernel and everything it holds. Safe to call twice."""
@@ -245,23 +247,26 @@ class JupyterKernel:
             assert self._client is not None
             self._request = self._client.execute(source, allow_stdin=False, stop_on_error=False)
 
-    def finish(self, outputs: Outputs, *, seconds: float) -> Reply:
+    def finish(self, outputs: Outputs, *, seconds: float, served: bool = False) -> Reply:
         """See `Kernel.finish`."""
         began = time.monotonic()
         if self._end:
             return Reply(ending=Ending.DIED)
         try:
-            ending, reply = self._follow(outputs, began + seconds)
+            ending, reply = self._follow(outputs, began + seconds, served=served)
         except zmq.ZMQError as error:
             self._stop(f"lost contact: {error}")
             ending, reply = Ending.DIED, {}
+        if reply is None:
+            return Reply(ending=ending, seconds=time.monotonic() - began, goes_on=True)
         ename, evalue = text_of(reply.get("ename")), text_of(reply.get("evalue"))
         if ending is Ending.ERROR and not outputs.has_error(ename):
             # A patched `showtraceback` swallows the output, but not the reply.
             outputs.add_error(ename, evalue, reply.get("traceback") if is_text_list(reply.get("traceback")) else None)
         return Reply(ending=ending, ename=ename, evalue=evalue, seconds=time.monotonic() - began)
 
-    def _follow(self, outputs: Outputs, deadline: float) -> tuple[Ending, dict[str, Any]]:
+    def _follow(self, outputs: Outputs, deadline: float, *, served: bool) -> tuple[Ending, dict[str, Any] | None]:
+        """How the cell ended, with its reply: None if it has `served` a test and goes on."""
         assert self._client is not None
         shell, iopub, request = self._client.shell_channel, self._client.iopub_channel, self._request
         poller = zmq.Poller()
@@ -280,6 +285,8 @@ class JupyterKernel:
                 if message is not None:
                     outputs.take(message)
                     idle = idle or is_idle(message)
+                    if served and is_served(message):
+                        return stopped or Ending.OK, None
                 else:
                     outputs.seen_bytes += size  # junk is output too
             if shell.socket in events and reply is None:

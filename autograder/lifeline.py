@@ -8,7 +8,7 @@ Runs: both sides; imports nothing but the standard library.
        | ForkRequest + descriptors |-- fork, new namespaces --> |-- fork, rights dropped --> |
        |<----------------------------- lifeline: started, ended ---|                         |
        |------------------------------ lifeline: signal, end ----->|                         |
-       |------------------------------ Prepare, Examine --------------------------------> desk
+       |------------------------------ Prepare, Examine, Release -----------------------> desk
        |<----------------------------- Examined ----------------------------------------- desk
 """
 
@@ -30,6 +30,8 @@ ON = "on"
 """The state of a wall that stands; any other text says why it does not."""
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 """The sockets of a kernel, in the order in which their descriptors travel."""
+SERVED = "served"
+"""A candidate's status, beside Jupyter's `busy` and `idle`: the test that it served is done, and it waits for the next."""
 MESSAGE_BYTES = 65_536
 """No message between the processes is longer."""
 
@@ -173,6 +175,13 @@ class Examine(_Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Release(_Message):
+    """Let the candidate leave off serving: it is to run a cell. Not answered."""
+
+    kind = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Examined(_Message):
     """How a cell ended in the examiner's process; with no `ename` it ran to its end."""
 
@@ -196,9 +205,10 @@ class Examined(_Message):
     """Why it was ended, if it asked something of them that it does not ask of the reference's."""
 
 
-def read_task(data: bytes) -> Prepare | Examine:
+def read_task(data: bytes) -> Prepare | Examine | Release:
     """An order of the driver's."""
-    return Prepare.decode(data) if json.loads(data).get("kind") == Prepare.kind else Examine.decode(data)
+    tasks: dict[str, type[Prepare | Examine | Release]] = {task.kind: task for task in (Prepare, Examine, Release)}
+    return tasks[json.loads(data)["kind"]].decode(data)
 
 
 def send_frame(connection: socket.socket, data: bytes) -> None:

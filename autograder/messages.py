@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from autograder.lifeline import SERVED
+
 _LOOK_SECONDS = 0.1
 _GROWTH_BYTES = 400_000_000
 """How much the driver may grow while a cell runs: a message can have any number of parts."""
@@ -42,6 +44,11 @@ def resident_bytes() -> int:
 def is_idle(message: dict[str, Any]) -> bool:
     """Whether the kernel says that it has sent everything."""
     return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == "idle")
+
+
+def is_served(message: dict[str, Any]) -> bool:
+    """Whether the candidate says that it has served a test, and sent everything that was shown meanwhile."""
+    return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == SERVED)
 
 
 def leaves(reply: dict[str, Any]) -> bool:

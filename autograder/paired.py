@@ -6,7 +6,8 @@ Runs: trusted side.
     student cells                                                 locked set-up cells, test cells
 
 Both are forks behind the wall. Where a cell runs was worked out from the instructor's notebook (`ownership`), and what
-the examiner runs comes from there too, never from the submission. While a test cell runs, the candidate serves the wire.
+the examiner runs comes from there too, never from the submission. While a test cell runs, the candidate serves the wire,
+and goes on to the next test if no cell of the student's comes between.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from autograder.disclosure import Failure
 from autograder.examiner import CandidateExaminer, Finding, TestCell, judge_reply, standing_in
 from autograder.examiners import ExaminerProcess
 from autograder.kernel import Ending, Kernel, KernelSource, Launch, Reply, Usage
-from autograder.lifeline import Examine, Examined, Prepare
+from autograder.lifeline import Examine, Examined, Prepare, Release
 from autograder.outputs import Outputs
 from autograder.ownership import Cell, Ownership
 from autograder.placement import Where
@@ -60,6 +61,7 @@ class Pair:
         """Those of them that raised -> what."""
         self.start_seconds = candidate.start_seconds
         self.walls: Mapping[str, str] = candidate.walls
+        self._serving = False
 
     @property
     def usage(self) -> Usage:
@@ -78,15 +80,31 @@ class Pair:
 
     def execute(self, source: str, outputs: Outputs, *, seconds: float) -> Reply:
         """Run a student's cell."""
-        return self.candidate.execute(source, outputs, seconds=seconds)
+        self.begin(source)
+        return self.finish(outputs, seconds=seconds)
 
     def begin(self, source: str) -> None:
         """See `Kernel.begin`."""
+        if self._serving:
+            self._serving = False
+            self.examiner.send(Release())
+            self.candidate.finish(Outputs(1, 1_000_000), seconds=_ANSWER_SECONDS)
         self.candidate.begin(source)
 
-    def finish(self, outputs: Outputs, *, seconds: float) -> Reply:
+    def finish(self, outputs: Outputs, *, seconds: float, served: bool = False) -> Reply:
         """See `Kernel.finish`."""
-        return self.candidate.finish(outputs, seconds=seconds)
+        return self.candidate.finish(outputs, seconds=seconds, served=served)
+
+    def serve(self) -> None:
+        """Have the candidate serve a test, if it does not still do so; `served` says how that ended."""
+        if not self._serving:
+            self.candidate.begin(_SERVE)
+
+    def served(self, outputs: Outputs, *, seconds: float) -> Reply:
+        """Wait until the test is over, for at most `seconds`."""
+        reply = self.candidate.finish(outputs, seconds=seconds, served=True)
+        self._serving = reply.goes_on
+        return reply
 
     def close(self) -> None:
         """End both."""
@@ -125,10 +143,10 @@ class PairedExaminer:
             return _cannot(placed)
         if placed.where is Where.CANDIDATE:
             reason = "; ".join(("not examined", *placed.notes))
-            found = CandidateExaminer().examine(cell, kernel.candidate, outputs, seconds=seconds)
+            found = CandidateExaminer().examine(cell, kernel, outputs, seconds=seconds)
             return dataclasses.replace(found, reason=reason)
         self._prepare(kernel, placed, seconds)
-        with standing_in(cell.references, kernel.candidate, seconds=seconds):
+        with standing_in(cell.references, kernel, seconds=seconds):
             return self._examine(cell, placed, kernel, outputs, seconds)
 
     def _examine(self, cell: TestCell, placed: Cell, pair: Pair, outputs: Outputs, seconds: float) -> Finding:
@@ -136,7 +154,7 @@ class PairedExaminer:
         limits = self.launch.limits
         said = Outputs(limits.output_bytes, limits.flood_bytes)
         known = self.known.get(cell.grade_id)
-        pair.candidate.begin(_SERVE)
+        pair.serve()
         pair.examiner.send(
             Examine(
                 source=placed.code,
@@ -148,7 +166,7 @@ class PairedExaminer:
                 known=None if known is None else tuple(known),
             )
         )
-        served = pair.candidate.finish(said, seconds=seconds)
+        served = pair.served(said, seconds=seconds)
         # The candidate is let go when the test has ended. If it is not: the test waits for nobody.
         left_alone = pair.examiner.waits(_ANSWER_SECONDS)
         if left_alone:

@@ -79,9 +79,16 @@ class Examiner(Peer):
         return str(self.ask("source", proxy))
 
     def done(self) -> None:
+        """Tell the candidate that the test is over."""
+        self._tell("done")
+
+    def leave(self) -> None:
         """Let the candidate leave `serve`."""
+        self._tell("leave")
+
+    def _tell(self, what: str) -> None:
         with contextlib.suppress(WireError):
-            self._send("ask", ("done",))
+            self._send("ask", (what,))
 
     # -- what a call does ------------------------------------------------------------------------------------------------
 

@@ -19,12 +19,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from jupyter_client.kernelspec import KernelSpec
+from typing import TYPE_CHECKING
 
 from autograder.errors import KernelStartError, WallError
 from autograder.lifeline import PACKAGE_FOLDER, PRIVATE
 from autograder.syscalls import filter_program
+
+if TYPE_CHECKING:  # it takes longer to import than everything else that plants a zygote
+    from jupyter_client.kernelspec import KernelSpec
 
 CANDIDATE_MODULES = (
     *("__init__", "lifeline", "files", "seeds", "linux", "usage", "warden", "forked", "zygote"),

@@ -191,7 +191,7 @@ def test_globals_are_read_and_changed_by_name(start: Start) -> None:
         examiner.get("f")()
     examiner.run("def g(a):\n    return f'{a}!'")
     assert examiner.get("g")(1) == "1!"
-    examiner.done()
+    examiner.leave()
 
 
 def test_plain_data_arrive_as_copies(start: Start) -> None:
