@@ -240,7 +240,8 @@ class _Instead(Executor):
         self._answer = answer
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
-        return self._executor.submit(_answered, self._answer, arguments[-1])
+        _, _, submission, _ = arguments  # as of `grade_packed`
+        return self._executor.submit(_answered, self._answer, submission)
 
 
 def _answered(answer: str, submission: bytes) -> bytes:

@@ -17,6 +17,7 @@ from typing import Any
 
 from autograder.errors import AutograderError, PoolError
 from autograder.manifest import DEVICES
+from autograder.nursery import planted_ahead
 from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line, short
 
 _CLASS, _DRIVEN = 24, 5000
@@ -96,10 +97,17 @@ def _not_negative(text: str) -> int:
 
 
 def _grade(options: argparse.Namespace, screen: Screen) -> int:
-    began = time.monotonic()
     if options.feedback and options.dry_run:
         raise AutograderError("--dry-run writes nothing, so there is no feedback to write: leave out --feedback or --dry-run")
     workers = _workers(options)  # before the imports: both take seconds
+    if options.scheduler is not None:
+        return _grade_with(workers, options, screen)
+    with planted_ahead(options.course, options.assignment) as workers.nursery:
+        return _grade_with(workers, options, screen)
+
+
+def _grade_with(workers: Any, options: argparse.Namespace, screen: Screen) -> int:
+    began = time.monotonic()
     from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views, penalties_line, progress_json
     from autograder.grading import ClassRun
     from autograder.handback import write_feedback

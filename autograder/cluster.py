@@ -23,6 +23,7 @@ class DaskWorkers:
     """The workers that the scheduler at `address` has. See `Workers`."""
 
     lost_together = False
+    nursery = ""
 
     def __init__(self, address: str) -> None:
         """Raises: PoolError: no scheduler answers there, or it has no workers."""

@@ -116,7 +116,7 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
 
 @contextlib.contextmanager
 def _unlisted_modules(ipkernel: Any) -> Iterator[None]:
-    """A kernel that is set up lists the files of all modules, for its debugger; a fork would copy a page for each, 15 MB in all."""
+    """A kernel that is set up lists the files of all modules, for its debugger; a fork would copy a page for each: 15 MB."""
     whole, ipkernel.sys = ipkernel.sys, SimpleNamespace(modules={})
     try:
         yield

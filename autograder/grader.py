@@ -21,6 +21,7 @@ from autograder.gpu import device_of
 from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.manifest import Manifest
+from autograder.nursery import Nursery
 from autograder.ownership import Ownership, analyse, modules_in
 from autograder.paired import PairedExaminer
 from autograder.placement import Where
@@ -56,9 +57,9 @@ class Task:
 class Grader:
     """Grades submissions one after the other in forks of the same zygote."""
 
-    def __init__(self, *, sandbox: bool = True, visible: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, sandbox: bool = True, visible: tuple[str, ...] = (), nursery: Nursery | None = None) -> None:
         """See `WarmKernels`."""
-        self._kernels = WarmKernels(sandbox=sandbox, visible=visible)
+        self._kernels = WarmKernels(sandbox=sandbox, visible=visible, nursery=nursery)
         self._modules: dict[tuple[str, str], tuple[str, ...]] = {}
         self._sources: dict[tuple[str, str], nbformat.NotebookNode] = {}
         self._ownerships: dict[tuple[str, str], Ownership] = {}

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from autograder.kernel import Launch
+if TYPE_CHECKING:  # `class_commands` looks at what is kept before anything is imported that takes long
+    from autograder.kernel import Launch
 
 log = logging.getLogger(__name__)
 

@@ -154,7 +154,7 @@ class Pool:
     def _submit(self, job: _Job, package: bytes | None = None) -> None:
         assert self._executor is not None
         try:
-            future = self._executor.submit(grade_packed, self._digest, package, job.data)
+            future = self._executor.submit(grade_packed, self._digest, package, job.data, self._workers.nursery)
         except BrokenExecutor as error:  # it broke since it was last looked at
             future = Future()
             future.set_exception(error)

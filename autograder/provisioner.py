@@ -28,7 +28,7 @@ from autograder.errors import KernelStartError
 from autograder.kernel import Launch
 from autograder.lifeline import CHANNELS, Ended, ForkRequest
 from autograder.wall import Wall, python_of
-from autograder.zygotes import Fork, Zygote
+from autograder.zygotes import Fork, PlantedZygote, Zygote
 
 NAME = "autograder-warm"
 _BACKLOG = 16
@@ -90,7 +90,7 @@ class WarmProvisioner(KernelProvisionerBase):
         assert self._launch is not None
         zygote = getattr(self.parent, "zygote", None)
         if zygote is None:
-            zygote = self._own_zygote = Zygote(Wall(python=python_of(self.kernel_spec)))
+            zygote = self._own_zygote = PlantedZygote(Wall(python=python_of(self.kernel_spec)))
         key: Any = self.connection_info["key"]  # bytes, whatever the annotation says
         request = request_for(self._launch, key.decode(), self.kernel_spec, zygote.wall)
         wire = getattr(self.parent, "wire", None)

@@ -32,6 +32,7 @@ from autograder.feedback import unreadable_notebook
 from autograder.files import walk
 from autograder.grader import Grader, Task
 from autograder.notes import Notes, completed
+from autograder.nursery import Nursery
 from autograder.package import File, GradedNotebook, GradedSubmission, Marks, Package, Sheet, Submission
 from autograder.reader import parse_submission
 from autograder.report import CellReport, KernelReport, Report
@@ -51,9 +52,9 @@ _SUBMISSIONS_FAULT = (AutograderError, ValidationError)
 class Workplace:
     """What a worker keeps for one package: zygotes, and the files that tests need."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, nursery: Nursery | None = None) -> None:
         self.package = package
-        self._grader = Grader(sandbox=package.rules.sandbox, visible=package.rules.visible)
+        self._grader = Grader(sandbox=package.rules.sandbox, visible=package.rules.visible, nursery=nursery)
         self._folder = tempfile.TemporaryDirectory(prefix="autograder-")
         staff = Path(self._folder.name) / "source" / package.assignment
         _lay_out(staff, package.staff)

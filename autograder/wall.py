@@ -92,13 +92,13 @@ class Wall:
             return ("/",)  # bubblewrap shows nothing else
         return (*self.shown(), *_LINKS_INTO_USR, "/proc", "/sys/devices/system/cpu")
 
-    def command(self, control: int) -> list[str]:
-        """The command line of a zygote whose control socket is the descriptor `control`.
+    def command(self, sockets: Iterable[int]) -> list[str]:
+        """The command line of a zygote whose control socket, and perhaps listening socket, are these descriptors.
 
         Raises:
             WallError: bubblewrap is not installed.
         """
-        zygote = [self.python, "-m", "autograder.zygote", str(control)]
+        zygote = [self.python, "-m", "autograder.zygote", *map(str, sockets)]
         if not self.sandbox:
             return zygote
         bwrap = shutil.which("bwrap")

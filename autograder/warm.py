@@ -21,10 +21,11 @@ from autograder.examiners import ExaminerProcess
 from autograder.gpu import Lease, find_gpus, lease
 from autograder.kernel import Ending, JupyterKernel, Kernel, Launch, Usage, status_in_words
 from autograder.lifeline import Why
+from autograder.nursery import Nursery, Plan
 from autograder.provisioner import WarmKernelManager, request_for
 from autograder.wall import Wall, python_of
 from autograder.wire import connected
-from autograder.zygotes import Zygote
+from autograder.zygotes import PlantedZygote, Zygote
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +38,11 @@ class WarmKernels:
 
     name = "warm"
 
-    def __init__(self, *, sandbox: bool = True, visible: tuple[str, ...] = ()) -> None:
-        """`visible` are further paths that submissions may read."""
+    def __init__(self, *, sandbox: bool = True, visible: tuple[str, ...] = (), nursery: Nursery | None = None) -> None:
+        """`visible` are further paths that submissions may read; in `nursery` zygotes may have been planted already."""
         self.sandbox = sandbox
         self._visible = visible
+        self._nursery = nursery
         self._zygotes: dict[tuple[Wall, tuple[str, ...]], Zygote] = {}
 
     def start(self, launch: Launch) -> Kernel:
@@ -95,10 +97,21 @@ class WarmKernels:
         if zygote is None:
             while len(self._zygotes) >= _KEPT_ZYGOTES:
                 self._zygotes.pop(next(iter(self._zygotes))).close()
-            zygote = Zygote(wall, modules)
-            if zygote.left_out:
-                log.info("not imported beforehand, since they start threads: %s", ", ".join(zygote.left_out))
+            zygote = self._found(wall, modules)
         self._zygotes[key] = zygote
+        return zygote
+
+    def _found(self, wall: Wall, modules: tuple[str, ...]) -> Zygote:
+        """One that was planted ahead, or else one of our own."""
+        plan, joined = Plan(wall=wall, modules=modules), None
+        if self._nursery is not None:
+            joined = self._nursery.join(plan)
+        zygote = joined or PlantedZygote(wall, modules)
+        left_out = zygote.left_out if isinstance(zygote, PlantedZygote) else ()
+        if left_out:
+            log.info("not imported beforehand, since they start threads: %s", ", ".join(left_out))
+        elif self._nursery is not None and modules and not wall.devices:
+            self._nursery.note(plan)
         return zygote
 
     def close(self) -> None:

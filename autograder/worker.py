@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 from functools import cache
 from multiprocessing.util import Finalize
+from pathlib import Path
 
+from autograder.nursery import Nursery
 from autograder.package import packed, unpacked
 from autograder.submission import Workplace
 
@@ -27,13 +29,14 @@ class _Kept:
         self._digest = ""
         self._workplace: Workplace | None = None
 
-    def grade(self, digest: str, package: bytes | None, submission: bytes) -> bytes:
+    def grade(self, digest: str, package: bytes | None, submission: bytes, nursery: str) -> bytes:
         with self._lock:
             if self._digest != digest or self._workplace is None:
                 if package is None:
                     raise PackageNeeded(digest)
                 self.close()
-                self._workplace, self._digest = Workplace(unpacked(package)), digest
+                shared = Nursery(Path(nursery)) if nursery else None
+                self._workplace, self._digest = Workplace(unpacked(package), shared), digest
             return packed(self._workplace.grade(unpacked(submission)))
 
     def close(self) -> None:
@@ -50,11 +53,11 @@ def _kept() -> _Kept:
     return kept
 
 
-def grade_packed(digest: str, package: bytes | None, submission: bytes) -> bytes:
-    """The packed result of a packed submission.
+def grade_packed(digest: str, package: bytes | None, submission: bytes, nursery: str = "") -> bytes:
+    """The packed result of a packed submission; `nursery` is the folder of the nursery that the driver has on this machine.
 
     Raises:
         PackageNeeded: this worker has no package of that digest and was given none.
         WallError: this machine cannot wall student code in.
     """
-    return _kept().grade(digest, package, submission)
+    return _kept().grade(digest, package, submission, nursery)

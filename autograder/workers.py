@@ -34,6 +34,8 @@ class Workers(Protocol):
     """How many submissions they grade at once."""
     lost_together: bool
     """Whether one that dies takes all that were sent out with it."""
+    nursery: str
+    """The folder where they find zygotes that the driver has planted (`nursery`); empty if there is none on their machine."""
 
     def open(self, device: str) -> Executor:
         """Workers with that device (`cpu` or `cuda`), ready to use; fresh ones in place of those that were lost.
@@ -70,6 +72,7 @@ class LocalWorkers:
             )
         self.count = count
         self._scratch = Scratch("autograder-run-")
+        self.nursery = ""
         self._executor: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([_FIRST, *needs])

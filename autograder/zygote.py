@@ -2,7 +2,7 @@
 
 Runs: candidate side, before any student code: the zygote itself never runs any.
 
-    python -m autograder.zygote <descriptor of the control socket>      with a Planting on standard input
+    python -m autograder.zygote <descriptor of the control socket> [<of a listening socket>]   with a Planting on standard input
 
 A fork copies only the thread that calls it, so a lock held by another thread stays locked for ever in the child: the zygote
 must have one thread. It computes nothing, and proves before each fork that it is alone, shares no memory that a child
@@ -14,8 +14,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import itertools
 import os
+import select
 import signal
 import socket
 import sys
@@ -30,15 +30,15 @@ from autograder.lifeline import CHANNELS, MESSAGE_BYTES, Ended, ForkRequest, Pla
 
 _DESCRIPTORS = 4 + len(CHANNELS)
 _MISSING_SHOWN = 100
-_FEW_FORKS = 16
-"""Huge pages take as long as so many forks gain by them: a zygote that forks no more often does without."""
+_FEW_FORKS = 64
+"""Huge pages take about as long as half as many forks gain by them: a zygote that forks no more often does without."""
 _THREAD_SECONDS = 1.0
 
 
 def main() -> None:
-    """Plant the zygote and serve fork requests until the driver closes the control socket."""
+    """Plant the zygote and serve fork requests until all who could make one have hung up."""
     began = time.monotonic()
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control, *listeners = (socket.socket(fileno=int(text)) for text in sys.argv[1:])
     planting = Planting.decode(sys.stdin.read())
     _leave_standard_input()
     if planting.walled:
@@ -53,13 +53,42 @@ def main() -> None:
     control.send(ready.encode())
     if threaded_by:
         return
-    for number in itertools.count():
-        data, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, _DESCRIPTORS)
-        if not data:
-            os._exit(0)  # to take down what it has imported would take longer than many a submission
+    for number, (data, descriptors) in enumerate(_requests(control, listeners, ready.encode())):
         if number == _FEW_FORKS:
             linux.use_huge_pages()
         _fork(planting, ForkRequest.decode(data), descriptors)
+    os._exit(0)  # to take down what it has imported would take longer than many a submission
+
+
+def _requests(control: socket.socket, listeners: list[socket.socket], greeting: bytes) -> Iterator[tuple[bytes, list[int]]]:
+    """What those ask for who planted this zygote, or joined it at one of `listeners`, until all have hung up."""
+    poller, connections = select.poll(), {control.fileno(): control}
+    waiting = {listener.fileno(): listener for listener in listeners}
+    for number in (*connections, *waiting):
+        poller.register(number, select.POLLIN)
+    while connections:
+        for number, _ in poller.poll():
+            if number in waiting:
+                joined, _ = waiting[number].accept()
+                with contextlib.suppress(OSError):  # it has given up
+                    joined.send(greeting)
+                connections[joined.fileno()] = joined
+                poller.register(joined, select.POLLIN)
+                continue
+            data, descriptors = _received(connections[number])
+            if data:
+                yield data, descriptors
+            else:
+                poller.unregister(number)
+                connections.pop(number).close()
+
+
+def _received(connection: socket.socket) -> tuple[bytes, list[int]]:
+    try:
+        data, descriptors, _, _ = socket.recv_fds(connection, MESSAGE_BYTES, _DESCRIPTORS)
+    except ConnectionResetError:
+        return b"", []
+    return data, descriptors
 
 
 def _bury(*_: object) -> None:

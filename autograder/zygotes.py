@@ -23,6 +23,8 @@ from autograder.lifeline import MESSAGE_BYTES, Ended, ForkRequest, Order, Planti
 from autograder.wall import INSTALL, Wall, system_call_filter
 
 _PLANT_SECONDS = 120.0
+_HANG_UP_SECONDS = 2.0
+"""How long a zygote may take to end once nobody can ask it for anything."""
 _END_SECONDS = 20.0
 """How long a warden may take to clear up after its submission."""
 _TRIES = 20
@@ -31,85 +33,17 @@ _KEPT_MEMBERS = 1000
 
 
 class Zygote:
-    """A process that has imported `modules` behind `wall`."""
+    """A process that has imported what submissions need; this is an end of a connection to it, over which it is asked to fork."""
 
-    def __init__(self, wall: Wall, modules: Sequence[str] = ()) -> None:
-        """Start it and wait until it can fork.
-
-        Raises:
-            WallError: this machine cannot put up the wall.
-            KernelStartError: the zygote ended, or was not ready in time.
-        """
+    def __init__(self, wall: Wall, control: socket.socket) -> None:
+        """`wall` is what it lies behind, `control` leads to it; it has said that it is ready."""
         self.wall = wall
-        self.left_out: tuple[str, ...] = ()
-        """Modules that start a thread when imported."""
-        for _ in range(_TRIES):
-            ready = self._plant([name for name in modules if name not in self.left_out])
-            if not ready.threaded_by:
-                self.seconds, self.missing = ready.seconds, ready.missing
-                return
-            self.close()
-            self.left_out += (ready.threaded_by,)
-        raise KernelStartError(f"{_TRIES} modules start threads when imported: {', '.join(self.left_out)}")
-
-    def _plant(self, modules: Sequence[str]) -> Ready:
-        planting = Planting(
-            modules=tuple(modules),
-            walled=self.wall.sandbox,
-            become=self.wall.become() if self.wall.sandbox else None,
-            readable=self.wall.readable(),
-            under_tmp=tuple(path for path in self.wall.shown() if path.startswith("/tmp/")),
-            filter=system_call_filter(),
-            devices=self.wall.devices,
-        )
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        try:
-            with theirs:
-                self._process = self._start(theirs)
-        except BaseException:
-            self._control.close()
-            self._errors.close()
-            raise
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(planting.encode())
-            self._process.stdin.close()
-        data = _receive(self._control, time.monotonic() + _PLANT_SECONDS)
-        if not data:
-            problem = self._last_words()
-            self.close()
-            raise problem
-        return Ready.decode(data)
-
-    def _start(self, control: socket.socket) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            self.wall.command(control.fileno()),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            env=self.wall.environment(),
-            pass_fds=[control.fileno()],
-            cwd="/",
-        )
-
-    def _last_words(self) -> KernelStartError:
-        """Why the zygote never became ready."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1)
-        self._errors.seek(0)
-        said = self._errors.read(20_000).decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        if said[0].startswith("bwrap:"):
-            return WallError(
-                f"bubblewrap cannot put up the wall here ({said[0]}), and without it student code is not run. "
-                f"`autograder doctor` says which part is missing. {INSTALL}"
-            )
-        return KernelStartError(f"the zygote was not ready within {_PLANT_SECONDS:g} s: {said[0]}")
+        self._control = control
 
     @property
     def alive(self) -> bool:
         """Whether it can fork."""
-        return self._process.poll() is None
+        return not select.select([self._control], [], [], 0)[0]  # it says nothing more, and hangs up when it ends
 
     def fork(self, request: ForkRequest, files: Path, sockets: Sequence[socket.socket]) -> Fork:
         """Fork a kernel that begins with a copy of the folder `files`; `sockets` are its listeners and perhaps its wire.
@@ -135,14 +69,123 @@ class Zygote:
         return fork
 
     def close(self) -> None:
-        """End the zygote and every fork of it that still runs."""
+        """Hang up. It ends when all have who are connected to it."""
         self._control.close()
+
+
+class PlantedZygote(Zygote):
+    """One of this process's own: it ends with it, and every fork of it that still runs."""
+
+    _planting: PlantingProcess
+
+    def __init__(self, wall: Wall, modules: Sequence[str] = ()) -> None:
+        """Start it and wait until it can fork.
+
+        Raises:
+            WallError: this machine cannot put up the wall.
+            KernelStartError: the zygote ended, or was not ready in time.
+        """
+        self.left_out: tuple[str, ...] = ()
+        """Modules that start a thread when imported."""
+        for _ in range(_TRIES):
+            self._planting = planting = PlantingProcess(wall, [name for name in modules if name not in self.left_out])
+            super().__init__(wall, planting.control)
+            ready = heard(self._control)
+            if ready is None:
+                problem = planting.last_words()
+                self.close()
+                raise problem
+            if not ready.threaded_by:
+                self.seconds, self.missing = ready.seconds, ready.missing
+                return
+            self.close()
+            self.left_out += (ready.threaded_by,)
+        raise KernelStartError(f"{_TRIES} modules start threads when imported: {', '.join(self.left_out)}")
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The outermost: bubblewrap's."""
+        return self._planting.process
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can fork: bubblewrap dies a moment before what it holds."""
+        return self.process.poll() is None and super().alive
+
+    def close(self) -> None:
+        """End the zygote and every fork of it that still runs."""
+        self._planting.close()
+
+
+class PlantingProcess:
+    """A zygote's process from its first moment, while it still imports."""
+
+    def __init__(self, wall: Wall, modules: Sequence[str], listener: socket.socket | None = None) -> None:
+        """Start it. Others can join it at `listener`, which they may knock at already.
+
+        Raises:
+            WallError: this machine cannot put up the wall.
+        """
+        planting = Planting(
+            modules=tuple(modules),
+            walled=wall.sandbox,
+            become=wall.become() if wall.sandbox else None,
+            readable=wall.readable(),
+            under_tmp=tuple(path for path in wall.shown() if path.startswith("/tmp/")),
+            filter=system_call_filter(),
+            devices=wall.devices,
+        )
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
+        passed = [theirs.fileno(), *([] if listener is None else [listener.fileno()])]
         try:
-            self._process.wait(2)
+            with theirs:
+                self.process = subprocess.Popen(
+                    wall.command(passed),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._errors,
+                    env=wall.environment(),
+                    pass_fds=passed,
+                    cwd="/",
+                )
+        except BaseException:
+            self.control.close()
+            self._errors.close()
+            raise
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(planting.encode())
+            self.process.stdin.close()
+
+    def last_words(self) -> KernelStartError:
+        """Why it never became ready."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1)
+        self._errors.seek(0)
+        said = self._errors.read(20_000).decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        if said[0].startswith("bwrap:"):
+            return WallError(
+                f"bubblewrap cannot put up the wall here ({said[0]}), and without it student code is not run. "
+                f"`autograder doctor` says which part is missing. {INSTALL}"
+            )
+        return KernelStartError(f"the zygote was not ready within {_PLANT_SECONDS:g} s: {said[0]}")
+
+    def close(self) -> None:
+        """End it. Safe to call twice."""
+        self.control.close()
+        try:
+            self.process.wait(_HANG_UP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
         self._errors.close()
+
+
+def heard(control: socket.socket) -> Ready | None:
+    """What a zygote says once it has imported everything; None if it ends before, or takes too long."""
+    data = _receive(control, time.monotonic() + _PLANT_SECONDS)
+    return Ready.decode(data) if data else None
 
 
 class Fork:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from autograder.zygotes import PlantedZygote, Zygote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +56,9 @@ def _status(pid: int) -> dict[str, str]:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return {}
+
+
+def outermost(zygote: Zygote) -> subprocess.Popen[bytes]:
+    """The process that a zygote of this process's own lives in."""
+    assert isinstance(zygote, PlantedZygote)
+    return zygote.process

@@ -80,7 +80,7 @@ def test_unknown_device() -> None:
 
 
 def test_wall_lets_the_chosen_nodes_through_and_a_cpu_submission_sees_none(warm_kernels: WarmKernels, tmp_path: Path) -> None:
-    command = Wall(devices=("/dev/nvidia2", "/dev/nvidiactl")).command(9)
+    command = Wall(devices=("/dev/nvidia2", "/dev/nvidiactl")).command([9])
     bound = [command[index + 1] for index, option in enumerate(command) if option == "--dev-bind"]
     assert bound == ["/dev/nvidia2", "/dev/nvidiactl"]
     kernel = warm_kernels.start(Launch(folder=tmp_path))

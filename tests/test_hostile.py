@@ -46,6 +46,7 @@ from autograder.outputs import Outputs
 from autograder.report import Report
 from autograder.warm import WarmKernels
 from tests import make
+from tests.processes import outermost
 
 pytestmark = pytest.mark.hostile
 
@@ -183,8 +184,8 @@ class Scene:
             "pids": {
                 "victim": self._victim.pid,
                 "driver": os.getpid(),
-                "zygote": zygote._process.pid,
-                "bubblewrap": _descendants(zygote._process.pid),
+                "zygote": outermost(zygote).pid,
+                "bubblewrap": _descendants(outermost(zygote).pid),
             },
             "neighbour_sockets": sorted(map(str, sockets.glob("*"))),
             "python": sys.prefix,
@@ -392,7 +393,7 @@ def test_attack_is_stopped(path: Path, stage: Stage, tmp_path: Path) -> None:
     scene = Scene(tmp_path, stage.home, stage.kernels)
     zygote = next(iter(stage.kernels._zygotes.values()))
     try:
-        before, processes = scene.observe(), set(_descendants(zygote._process.pid))
+        before, processes = scene.observe(), set(_descendants(outermost(zygote).pid))
         with Neighbour(stage.neighbour) as neighbour, _Growth() as driver:
             report, nb = attack(stage, scene, hostile)
         _check_report(hostile, report, nb)
@@ -400,7 +401,7 @@ def test_attack_is_stopped(path: Path, stage: Stage, tmp_path: Path) -> None:
         scene.check_untouched()
         assert scene.observe() == before
         _check_kept(hostile, scene)
-        assert not _survivors(zygote._process.pid, processes), "processes of the submission are left"
+        assert not _survivors(outermost(zygote).pid, processes), "processes of the submission are left"
         assert neighbour.endings <= {Ending.OK}
         assert neighbour.slowest_seconds < _SLOWEST_ANSWER_SECONDS
         assert driver.bytes < _DRIVER_MAY_GROW_BYTES, f"the driver grew by {driver.bytes / 1e6:.0f} MB"

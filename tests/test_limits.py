@@ -17,6 +17,7 @@ from autograder.report import Report
 from autograder.verdict import Verdict
 from autograder.warm import WarmKernels
 from tests import make
+from tests.processes import outermost
 
 SMALL = Limits(
     cell_seconds=20,
@@ -153,7 +154,7 @@ def descendants(pid: int) -> set[int]:
 
 def below(kernels: WarmKernels) -> set[int]:
     """Every process below the zygotes."""
-    return set().union(*(descendants(zygote._process.pid) for zygote in kernels._zygotes.values()))
+    return set().union(*(descendants(outermost(zygote).pid) for zygote in kernels._zygotes.values()))
 
 
 @pytest.mark.parametrize("over", OVER, ids=lambda over: f"{over.limit}-{over.source[:30]!r}")

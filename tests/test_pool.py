@@ -56,6 +56,7 @@ class Workers(Executor):
     """Workers that do what `answer` says, at once, until one of them dies and takes the others with it."""
 
     lost_together = True
+    nursery = ""
     count = 2
 
     def __init__(self, answer: Callable[[str], GradedSubmission]) -> None:
@@ -82,7 +83,7 @@ class Workers(Executor):
         if not arguments:  # the sign of life
             future.set_result(1)
             return future
-        digest, given, submission = arguments
+        digest, given, submission, _ = arguments
         if given is not None:
             self.held = digest
             self.packages.append(digest)

@@ -61,6 +61,7 @@ class Replay(Executor):
     results: dict[str, GradedSubmission]
     packages: list[Package] = field(default_factory=list)
     lost_together = True
+    nursery = ""
     count = 1
 
     def open(self, device: str) -> Executor:

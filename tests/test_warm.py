@@ -25,8 +25,9 @@ from autograder.outputs import Outputs
 from autograder.preload import modules_for
 from autograder.wall import Wall
 from autograder.warm import WarmKernels
-from autograder.zygotes import Zygote
+from autograder.zygotes import PlantedZygote
 from tests import make
+from tests.processes import outermost
 
 
 def run(kernel: Kernel, source: str, *, seconds: float = 20) -> str:
@@ -88,7 +89,7 @@ def test_one_zygote_serves_a_whole_run(tmp_path: Path) -> None:
             kernel = kernels.start(Launch(folder=tmp_path, modules=("json", "numpy")))
             assert run(kernel, "import sys; print('numpy' in sys.modules)") == "True\n"
             kernel.close()
-            parents.update(zygote._process.pid for zygote in kernels._zygotes.values())
+            parents.update(outermost(zygote).pid for zygote in kernels._zygotes.values())
         assert len(parents) == 1
     finally:
         kernels.close()
@@ -102,8 +103,8 @@ def test_zygote_that_died_is_planted_again(tmp_path: Path) -> None:
     try:
         kernels.start(Launch(folder=tmp_path)).close()
         (zygote,) = kernels._zygotes.values()
-        zygote._process.kill()
-        zygote._process.wait()
+        outermost(zygote).kill()
+        outermost(zygote).wait()
         kernel = kernels.start(Launch(folder=tmp_path))
         assert run(kernel, "print(1)") == "1\n"
         kernel.close()
@@ -159,7 +160,7 @@ def test_zygote_leaves_out_a_module_that_starts_a_thread(tmp_path: Path, monkeyp
     environment = wall.environment()
     environment["PYTHONPATH"] += os.pathsep + str(tmp_path)
     monkeypatch.setattr(Wall, "environment", lambda self: environment)
-    zygote = Zygote(wall, ["fine", "threaded", "no_such_module_anywhere", "json"])
+    zygote = PlantedZygote(wall, ["fine", "threaded", "no_such_module_anywhere", "json"])
     try:
         assert zygote.left_out == ("threaded",)
         assert [text.split(":")[0] for text in zygote.missing] == ["no_such_module_anywhere"]
