@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("examiner", "examiners", "build", "provisioner", "kept", "notes", "lending", "feedback", "pages"),
         *("revision", "survivors", "package", "cluster"),
     ),
+    ("nursery",),
     (
         *("warm", "objects", "exchange", "preload", "records", "scaffold", "review", "proving"),
         *("packing", "scores", "differences"),

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from autograder.grade import NO_REFERENCES, grade_notebook
-from autograder.kernel import Launch
+from autograder.kernel import JupyterKernel, Launch
 from autograder.limits import Limits
 from autograder.ownership import analyse
 from autograder.paired import PairedExaminer
@@ -120,6 +120,43 @@ def test_right_solution_gets_everything_and_every_test_was_examined(warm_kernels
     assert verdicts == {"t": Verdict.PASSED, "uses": Verdict.PASSED, "partial": Verdict.PARTIAL}
     assert all(cell.examined for cell in report.cells)
     assert report.incidents == ()
+
+
+def test_tests_in_a_row_are_served_by_one_request_and_each_keeps_what_was_shown_meanwhile(
+    warm_kernels: WarmKernels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    begin = JupyterKernel.begin
+    monkeypatch.setattr(JupyterKernel, "begin", lambda self, source: (asked.append(source), begin(self, source))[1])
+    drawn = """
+import matplotlib.pyplot as plt
+def squares(n):
+    print("asked for", n)
+    plt.plot([1, n])
+    return [i ** 2 for i in range(1, n + 1)]
+"""
+    source = make.notebook(
+        make.given("setup", "import math"),
+        make.exercise("squares", drawn),
+        *(make.graded(f"test_{n}", f"assert squares({n})[-1] == {n * n}") for n in (1, 2, 3)),
+        make.code("between = 1"),
+        make.graded("test_4", "assert squares(4)[-1] == 16"),
+    )
+    launch = Launch(folder=tmp_path, limits=LIMITS)
+    nb = make.replaced(source, {})
+    report = grade_notebook(
+        nb,
+        kernels=warm_kernels,
+        examiner=PairedExaminer(source=source, ownership=analyse(source), launch=launch),
+        launch=launch,
+    )
+    assert {cell.verdict for cell in report.cells} == {Verdict.PASSED}
+    assert [source.splitlines()[0] for source in asked].count("get_ipython().serve_examiner()") == 2
+    shown = {cell.metadata.nbgrader.grade_id: cell.outputs for cell in nb.cells if "nbgrader" in cell.metadata}
+    for n in (1, 2, 3, 4):
+        (said, picture) = shown[f"test_{n}"]
+        assert said.text == f"asked for {n}\n"
+        assert "image/png" in picture.data
 
 
 def test_blank_is_missing_and_a_wrong_one_fails_with_the_tests_words(warm_kernels: WarmKernels, tmp_path: Path) -> None:
