@@ -65,9 +65,9 @@ class Desk:
 
     def fetch(self, name: str) -> None:
         """Take the student's `name` as it is now; where there is none, neither is there here."""
-        if self._wire.has(name):
+        try:
             self._namespace[name] = self._wire.get(name)
-        else:
+        except NameError:
             self._namespace.pop(name, None)
 
     def send(self, name: str) -> None:

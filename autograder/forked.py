@@ -50,7 +50,6 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
     from ipykernel import iostream, ipkernel
     from ipykernel.heartbeat import Heartbeat
     from ipykernel.kernelapp import IPKernelApp
-    from traitlets.config import Config
 
     def bind(socket: Any, descriptor: int) -> None:
         socket.setsockopt(zmq.USE_FD, descriptor)
@@ -99,19 +98,25 @@ def _application(request: ForkRequest, listeners: dict[str, int], folder: Path) 
             self.heartbeat.start()
 
     _flush_only_what_was_written(iostream)
-    config = Config()
-    config.HistoryManager.enabled = False  # no database, no thread that saves into it
-    config.IPKernelApp.log_level = 50
-    config.InteractiveShell.enable_tip = False  # each answer about the kernel would draw one by the student's generator
-    config.Session.key = request.key.encode()
-    config.BaseIPythonApplication.auto_create = True
-    app = HandedKernelApp.instance(transport="ipc", ip="inherited", config=config)
+    app = HandedKernelApp.instance(transport="ipc", ip="inherited", config=_settings(request))
     for channel, descriptor in listeners.items():
         setattr(app, f"{channel}_port", descriptor)
     with warnings.catch_warnings(), _unlisted_modules(ipkernel):
         warnings.simplefilter("ignore")
         app.initialize([])
     return app
+
+
+def _settings(request: ForkRequest) -> Any:
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False  # no database, no thread that saves into it
+    config.IPKernelApp.log_level = 50
+    config.InteractiveShell.enable_tip = False  # each answer about the kernel would draw one by the student's generator
+    config.Session.key = request.key.encode()
+    config.BaseIPythonApplication.auto_create = True
+    return config
 
 
 @contextlib.contextmanager

@@ -14,8 +14,6 @@ ended as a value: a dead kernel, an endless loop and a flood of output are repli
 
 from __future__ import annotations
 
-import json
-import logging
 import shutil
 import signal
 import tempfile
@@ -30,17 +28,12 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import KernelManager
-from jupyter_client.session import DELIM
 
 from autograder.errors import KernelStartError
 from autograder.limits import Limits
-from autograder.messages import DriverMemory, is_idle, is_served, is_text_list, leaves, text_of
+from autograder.messages import DriverMemory, is_idle, is_served, is_text_list, leaves, message_of, text_of
 from autograder.outputs import Outputs
 
-log = logging.getLogger(__name__)
-
-_PARTS = ("header", "parent_header", "metadata", "content")
-"""What a message consists of."""
 _MESSAGE_BYTES = 10_000_000
 """A larger message from a kernel is refused, so that one print cannot fill the driver's memory: JSON may grow twentyfold."""
 _WAITING_MESSAGES = 20
@@ -257,13 +250,12 @@ class JupyterKernel:
         except zmq.ZMQError as error:
             self._stop(f"lost contact: {error}")
             ending, reply = Ending.DIED, {}
-        if reply is None:
-            return Reply(ending=ending, seconds=time.monotonic() - began, goes_on=True)
-        ename, evalue = text_of(reply.get("ename")), text_of(reply.get("evalue"))
+        said = reply or {}
+        ename, evalue = text_of(said.get("ename")), text_of(said.get("evalue"))
         if ending is Ending.ERROR and not outputs.has_error(ename):
             # A patched `showtraceback` swallows the output, but not the reply.
-            outputs.add_error(ename, evalue, reply.get("traceback") if is_text_list(reply.get("traceback")) else None)
-        return Reply(ending=ending, ename=ename, evalue=evalue, seconds=time.monotonic() - began)
+            outputs.add_error(ename, evalue, said.get("traceback") if is_text_list(said.get("traceback")) else None)
+        return Reply(ending=ending, ename=ename, evalue=evalue, seconds=time.monotonic() - began, goes_on=reply is None)
 
     def _follow(self, outputs: Outputs, deadline: float, *, served: bool) -> tuple[Ending, dict[str, Any] | None]:
         """How the cell ended, with its reply: None if it has `served` a test and goes on."""
@@ -391,13 +383,4 @@ def _receive(channel: Any, request: str) -> tuple[dict[str, Any] | None, int]:
     size = sum(map(len, parts))
     if size > _MESSAGE_BYTES:
         return None, size
-    try:
-        first = parts.index(DELIM) + 2  # a signature comes before the message: student code has the key, so it says nothing
-        message = dict(zip(_PARTS, map(json.loads, parts[first : first + len(_PARTS)]), strict=True))
-    except (ValueError, RecursionError) as error:  # anything can arrive from student code, and none of it is ours
-        log.debug("dropped a malformed message: %s", error)
-        return None, size
-    fields = [message.get(name) for name in ("header", "parent_header", "content")]
-    if not all(isinstance(field, dict) for field in fields) or message["parent_header"].get("msg_id") != request:
-        return None, size
-    return message, size
+    return message_of(parts, request), size

@@ -5,13 +5,22 @@ Runs: trusted side; the messages were written by student code, if it wants to.
 
 from __future__ import annotations
 
+import json
+import logging
 import resource
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.session import DELIM
+
 from autograder.lifeline import SERVED
 
+log = logging.getLogger(__name__)
+
+_PARTS = ("header", "parent_header", "metadata", "content")
+"""What a message consists of."""
 _LOOK_SECONDS = 0.1
 _GROWTH_BYTES = 400_000_000
 """How much the driver may grow while a cell runs: a message can have any number of parts."""
@@ -39,6 +48,20 @@ def resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     except OSError:
         return 0
+
+
+def message_of(parts: Sequence[bytes], request: str) -> dict[str, Any] | None:
+    """The message that arrived in `parts`, if it answers `request` and is well formed."""
+    try:
+        first = parts.index(DELIM) + 2  # a signature comes before the message: student code has the key, so it says nothing
+        message = dict(zip(_PARTS, map(json.loads, parts[first : first + len(_PARTS)]), strict=True))
+    except (ValueError, RecursionError) as error:  # anything can arrive from student code, and none of it is ours
+        log.debug("dropped a malformed message: %s", error)
+        return None
+    fields = [message.get(name) for name in ("header", "parent_header", "content")]
+    if not all(isinstance(field, dict) for field in fields) or message["parent_header"].get("msg_id") != request:
+        return None
+    return message
 
 
 def is_idle(message: dict[str, Any]) -> bool:

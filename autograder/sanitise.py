@@ -77,8 +77,7 @@ def clean_output(output: object) -> nbformat.NotebookNode | None:
         fields |= {"execution_count": _count(output.get("execution_count"))} if kind == "execute_result" else {}
     else:
         return None
-    made: nbformat.NotebookNode = nbformat.v4.new_output(kind, **fields)
-    return made
+    return _node(output_type=kind, **fields)
 
 
 def clean_attachments(attachments: object) -> dict[str, dict[str, str]]:
@@ -101,17 +100,23 @@ def _clean_cell(cell: Mapping[str, Any], ids: set[str]) -> nbformat.NotebookNode
     made: nbformat.NotebookNode
     if cell.get("cell_type") == "code":
         outputs = [kept for output in _list(cell.get("outputs")) if (kept := clean_output(output)) is not None]
-        made = nbformat.v4.new_code_cell(**fields, outputs=outputs, execution_count=_count(cell.get("execution_count")))
+        made = _node(cell_type="code", **fields, outputs=outputs, execution_count=_count(cell.get("execution_count")))
     elif cell.get("cell_type") == "markdown":
-        made = nbformat.v4.new_markdown_cell(**fields)
+        made = _node(cell_type="markdown", **fields)
         attachments = clean_attachments(cell.get("attachments"))
         made.update({"attachments": nbformat.from_dict(attachments)} if attachments else {})
     else:
-        made = nbformat.v4.new_raw_cell(**fields)
+        made = _node(cell_type="raw", **fields)
         if not made.metadata.get("raw_mimetype"):  # the templates show it as HTML
             made.source, made.metadata["raw_mimetype"] = as_text(made.source), "text/html"
         elif made.metadata.raw_mimetype.lower() == "text/html":
             made.source = clean_html(made.source)
+    return made
+
+
+def _node(**fields: Any) -> nbformat.NotebookNode:
+    """A part of a notebook. nbformat's own functions would validate each: it is valid by how it is made."""
+    made: nbformat.NotebookNode = nbformat.from_dict(fields)
     return made
 
 

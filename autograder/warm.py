@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from autograder.nursery import Nursery, Plan
 from autograder.provisioner import WarmKernelManager, request_for
 from autograder.wall import Wall, python_of
 from autograder.wire import connected
-from autograder.zygotes import PlantedZygote, Zygote
+from autograder.zygotes import Fork, PlantedZygote, Zygote
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +57,28 @@ class WarmKernels:
             KernelStartError: either did not start.
         """
         ours, theirs = connected()
-        with ours, theirs:
+        with ours, theirs, ExitStack() as undone:
+            orders, fork = self._begin_examiner(examiner, ours)  # it sets itself up beside the candidate
+            undone.callback(orders.close)
+            undone.callback(fork.close)
             first = self._start(candidate, "candidate", theirs)
-            try:
-                return first, self._start_examiner(examiner, ours)
-            except BaseException:
-                first.close()
-                raise
+            undone.callback(first.close)
+            fork.wait_for_start()
+            undone.pop_all()
+            return first, ExaminerProcess(fork, orders)
 
-    def _start_examiner(self, launch: Launch, wire: socket.socket) -> ExaminerProcess:
+    def _begin_examiner(self, launch: Launch, wire: socket.socket) -> tuple[socket.socket, Fork]:
         spec = _kernel_spec(launch.kernel_name)
         wall = Wall(python=python_of(spec), visible=self._visible, sandbox=self.sandbox)
         zygote = self._zygote(wall, launch.modules)
         orders, theirs = socket.socketpair()
         with theirs:
             request = replace(request_for(launch, "", spec, wall), role="examiner")
-            return ExaminerProcess(zygote.fork(request, launch.folder, [theirs, wire]), orders)
+            try:
+                return orders, zygote.begin_fork(request, launch.folder, [theirs, wire])
+            except BaseException:
+                orders.close()
+                raise
 
     def _start(self, launch: Launch, role: str, wire: socket.socket | None) -> Kernel:
         spec = _kernel_spec(launch.kernel_name)

@@ -51,6 +51,20 @@ class Zygote:
         Raises:
             KernelStartError: the zygote is gone, or the walls did not stand up.
         """
+        fork = self.begin_fork(request, files, sockets)
+        try:
+            fork.wait_for_start()
+        except BaseException:
+            fork.close()
+            raise
+        return fork
+
+    def begin_fork(self, request: ForkRequest, files: Path, sockets: Sequence[socket.socket]) -> Fork:
+        """As `fork`, but do not wait for its walls.
+
+        Raises:
+            KernelStartError: the zygote is gone.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the fork
         fork = Fork(ours, kept)
@@ -59,7 +73,6 @@ class Zygote:
                 _pack(files, archive, request.disk_bytes)
                 descriptors = [theirs.fileno(), archive.fileno(), kept.fileno(), *(item.fileno() for item in sockets)]
                 socket.send_fds(self._control, [request.encode()], descriptors)
-            fork.wait_for_start(time.monotonic() + _PLANT_SECONDS)
         except OSError as error:
             fork.close()
             raise KernelStartError(f"the zygote is gone: {error}") from error
@@ -201,13 +214,13 @@ class Fork:
         """Readable when the kernel has ended."""
         return self._lifeline.fileno()
 
-    def wait_for_start(self, deadline: float) -> None:
+    def wait_for_start(self) -> None:
         """Wait until the walls stand.
 
         Raises:
             KernelStartError: they do not.
         """
-        data = _receive(self._lifeline, deadline)
+        data = _receive(self._lifeline, time.monotonic() + _PLANT_SECONDS)
         answer = read_answer(data) if data else Ended(why=Why.WARDEN, detail="it ended without a word")
         if isinstance(answer, Ended):
             self.ended = answer

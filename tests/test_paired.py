@@ -127,7 +127,12 @@ def test_tests_in_a_row_are_served_by_one_request_and_each_keeps_what_was_shown_
 ) -> None:
     asked: list[str] = []
     begin = JupyterKernel.begin
-    monkeypatch.setattr(JupyterKernel, "begin", lambda self, source: (asked.append(source), begin(self, source))[1])
+
+    def noted(kernel: JupyterKernel, source: str) -> None:
+        asked.append(source)
+        begin(kernel, source)
+
+    monkeypatch.setattr(JupyterKernel, "begin", noted)
     drawn = """
 import matplotlib.pyplot as plt
 def squares(n):
@@ -151,7 +156,7 @@ def squares(n):
         launch=launch,
     )
     assert {cell.verdict for cell in report.cells} == {Verdict.PASSED}
-    assert [source.splitlines()[0] for source in asked].count("get_ipython().serve_examiner()") == 2
+    assert asked.count("get_ipython().serve_examiner()") == 2
     shown = {cell.metadata.nbgrader.grade_id: cell.outputs for cell in nb.cells if "nbgrader" in cell.metadata}
     for n in (1, 2, 3, 4):
         (said, picture) = shown[f"test_{n}"]
@@ -270,12 +275,17 @@ def test_locked_cell_that_fails_on_the_examiners_side_is_not_the_students_fault(
     assert "no data" in report.incidents[0].detail
 
 
-def test_candidate_that_leaves_the_wire_gets_its_verdict_and_holds_nobody_up(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["leave", "done"], ids=["leaves", "does nothing else any more"])
+def test_candidate_that_leaves_the_wire_gets_its_verdict_and_holds_nobody_up(
+    warm_kernels: WarmKernels, tmp_path: Path, word: str
+) -> None:
     leaves = "import sys\ndef squares(n):\n    frame = sys._getframe()\n    while 'candidate' not in frame.f_locals:\n"
-    leaves += "        frame = frame.f_back\n    frame.f_locals['candidate']._receive = lambda operation: ('ask', ('done',))\n"
+    leaves += "        frame = frame.f_back\n    frame.f_locals['candidate']._receive = lambda operation: ('ask', ('WORD',))\n"
     leaves += "    frame.f_locals['candidate']._send = lambda kind, content: None\n    return [1, 4, 9]"
-    source = make.notebook(make.exercise("squares", SQUARES), make.graded("t", TEST), make.graded("after", "assert True"))
-    verdicts, report = grade(warm_kernels, tmp_path, source, {"squares": leaves})
+    source = make.notebook(
+        make.exercise("squares", SQUARES), make.graded("t", TEST), make.code("pass"), make.graded("after", "assert True")
+    )
+    verdicts, report = grade(warm_kernels, tmp_path, source, {"squares": leaves.replace("WORD", word)})
     assert verdicts == {"t": Verdict.ERROR, "after": Verdict.PASSED}, report.cells
     assert "stopped answering" in report.cells[0].detail
 
