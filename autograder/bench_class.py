@@ -29,15 +29,26 @@ _OURS = "from autograder import configure\n\nc = get_config()\nconfigure(c)\n"
 _STOCK = "c = get_config()\n"
 _BARE = """
 import json, os, resource, sys
-os.environ["OMP_NUM_THREADS"] = "1"  # as in the fork that is compared
-for path in sys.argv[1:]:
-    cells = [cell["source"] for cell in json.load(open(path, encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-    names = {}
-    for cell in cells:
-        exec("".join(cell), names)
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime)
+
+def run(paths):
+    for path in paths:
+        cells = [cell["source"] for cell in json.load(open(path, encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+        names = {}
+        for cell in cells:
+            exec("".join(cell), names)
+
+os.environ["OMP_NUM_THREADS"] = "1"  # as in the forks that are compared
+count, first, rest = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+run([first])
+for number in range(count):
+    if os.fork() == 0:
+        run(rest[number::count])
+        os._exit(0)
+for _ in range(count):
+    assert os.wait()[1] == 0
+print(sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 """
+"""Runs the first notebook, with all that it imports, then the others in so many forks at once; the CPU seconds of all."""
 Progress = Callable[[int, int], None]
 
 
@@ -55,6 +66,9 @@ class Turn:
     cpu_seconds: float
     driver_cpu_seconds: float | None
     """Of the driver, once it has started, while it graded; None for nbgrader alone, which has none."""
+    bare_cpu_seconds: float
+    """CPU of the cells of the whole class by bare `exec`, right after the turn: in as many processes at once as there were
+    workers, because two that run side by side take more each than one alone on cores that share parts. Imports are in it, once."""
 
     @property
     def wall_seconds(self) -> float:
@@ -70,8 +84,6 @@ class ClassBench:
     """Its name in `BENCH_NOTEBOOKS`."""
     submissions: int
     turns: tuple[Turn, ...]
-    bare_cpu_seconds: float
-    """CPU of the cells of the whole class, run by bare `exec` one after the other in one process, its start included."""
 
     def of(self, workers: int) -> list[Turn]:
         """The turns with that many workers."""
@@ -84,7 +96,7 @@ class ClassBench:
 
     def efficiency(self, workers: int) -> float:
         """The part of the CPU that the cells themselves need, median of the rounds."""
-        return statistics.median(self.bare_cpu_seconds / turn.cpu_seconds for turn in self.of(workers))
+        return statistics.median(turn.bare_cpu_seconds / turn.cpu_seconds for turn in self.of(workers))
 
     def driver_seconds(self, workers: int) -> float:
         """CPU seconds of the driver for a submission, median of the rounds."""
@@ -158,13 +170,12 @@ def bench_class(
         courses = {
             kind: make_course(Path(place) / kind, submissions, nb, text) for kind, text in (("ours", _OURS), ("stock", _STOCK))
         }
-        bare = _bare_seconds(courses["ours"])
         for number in range(rounds):
             turn = number % len(contestants)
             for count_of in contestants[turn:] + contestants[:turn]:
                 turns.append(_take_turn(courses["ours" if count_of else "stock"], number, count_of, submissions))
                 progress(len(turns), rounds * len(contestants))
-        return ClassBench(notebook=notebook, submissions=submissions, turns=tuple(turns), bare_cpu_seconds=bare)
+        return ClassBench(notebook=notebook, submissions=submissions, turns=tuple(turns))
 
 
 def make_course(folder: Path, submissions: int, nb: nbformat.NotebookNode, config: str = _OURS) -> Path:
@@ -208,12 +219,14 @@ def _take_turn(course: Path, number: int, workers: int, submissions: int) -> Tur
         feedback_seconds=sum(step.wall_seconds for step in steps[1:]),
         cpu_seconds=sum(step.cpu_seconds for step in steps),
         driver_cpu_seconds=json.loads(steps[0].output)["driver_cpu_seconds"] if workers else None,
+        bare_cpu_seconds=_bare_seconds(course, max(1, workers)),
     )
 
 
-def _bare_seconds(course: Path) -> float:
+def _bare_seconds(course: Path, processes: int) -> float:
     paths = sorted(map(str, course.glob(f"submitted/*/{ASSIGNMENT}/*.ipynb")))
-    return float(_done(count([sys.executable, "-c", _BARE, *paths], course), "the bare cells").output.split()[-1])
+    command = [sys.executable, "-c", _BARE, str(processes), *paths]
+    return float(_done(count(command, course), "the bare cells").output.split()[-1])
 
 
 def _done(counted: Counted, what: str) -> Counted:

@@ -250,9 +250,9 @@ def _of_driver(data: Mapping[str, Any] | None) -> dict[str, float]:
 
 def _of_class(bench: Mapping[str, Any]) -> dict[str, float]:
     """Of the turns with the largest number of workers, the median."""
-    most, submissions = most_workers(bench), bench["submissions"]
-    spent = statistics.median(turn["cpu_seconds"] for turn in bench["turns"] if turn["workers"] == most)
-    return {"cpu_seconds": spent / submissions, "bare_cpu_seconds": bench["bare_cpu_seconds"] / submissions}
+    turns = [turn for turn in bench["turns"] if turn["workers"] == most_workers(bench)]
+    names = ("cpu_seconds", "bare_cpu_seconds")
+    return {name: statistics.median(turn[name] for turn in turns) / bench["submissions"] for name in names}
 
 
 def _input(argument: str) -> tuple[str, float]:

@@ -45,17 +45,18 @@ def test_figures_compare_turns_of_the_same_round() -> None:
             feedback_seconds=1,
             cpu_seconds=cpu_seconds,
             driver_cpu_seconds=driver,
+            bare_cpu_seconds=3,
         )
         assert found.wall_seconds == seconds
         return found
 
     turns = (turn(0, 0, 40, 40), turn(0, 2, 2, 4), turn(1, 0, 80, 80), turn(1, 2, 5, 8), turn(2, 0, 30, 30), turn(2, 2, 2, 6))
-    bench = ClassBench(notebook="small", submissions=10, turns=turns, bare_cpu_seconds=3)
+    bench = ClassBench(notebook="small", submissions=10, turns=turns)
     assert bench.ratio(2) == 16  # of 20, 16 and 15
     assert bench.efficiency(2) == 0.5
     assert bench.driver_seconds(2) == pytest.approx(0.01)
     assert [(figure, met) for _, figure, _, met in bench.targets()] == [(pytest.approx(0.01), True), (0.5, True), (16, False)]
-    without = ClassBench(notebook="training", submissions=10, turns=turns[1:2], bare_cpu_seconds=3)
+    without = ClassBench(notebook="training", submissions=10, turns=turns[1:2])
     assert without.ratio(2) is None
     assert [name for name, *_ in without.targets()] == ["driver, CPU seconds for a submission", "efficiency"]
 
@@ -76,6 +77,6 @@ def test_notebooks_are_solved(name: str) -> None:
 def test_class_is_graded_by_both_and_counted() -> None:
     bench = bench_class("tiny", 2, [1], 1)
     assert bench.contestants == [0, 1]
-    assert all(turn.cpu_seconds > bench.bare_cpu_seconds > 0 for turn in bench.turns)
+    assert all(turn.cpu_seconds > turn.bare_cpu_seconds > 0 for turn in bench.turns)
     assert (bench.ratio(1) or 0) > 0
     assert len(bench.rows()) == 2

@@ -93,11 +93,11 @@ def test_week_is_worked_out_from_its_inputs() -> None:
 
 def test_inputs_come_from_measurements_and_from_whoever_asks(tmp_path: Path) -> None:
     turns = [
-        {"workers": workers, "cpu_seconds": cpu, "grade_seconds": 3, "feedback_seconds": 1} for workers, cpu in ((0, 9), (2, 6))
+        {"workers": workers, "cpu_seconds": cpu, "bare_cpu_seconds": 1, "grade_seconds": wall, "feedback_seconds": 1}
+        for workers, cpu, wall in ((0, 9, 3), (2, 6, 3), (2, 10, 1))
     ]
-    turns.append({"workers": 2, "cpu_seconds": 10, "grade_seconds": 1, "feedback_seconds": 1})
     file = tmp_path / "class.json"
-    bench = {"notebook": "small", "submissions": 4, "bare_cpu_seconds": 1.0, "turns": turns}
+    bench = {"notebook": "small", "submissions": 4, "turns": turns}
     file.write_text(json.dumps({"classes": [bench]}))
     assert each_minute(bench) == {0: 60, 2: 80}
     with pytest.raises(AutograderError, match=r"nothing says driver_cpu_seconds, driver_wall_seconds, disk_bytes\."):
