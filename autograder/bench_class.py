@@ -67,8 +67,8 @@ class Turn:
     driver_cpu_seconds: float | None
     """Of the driver, once it has started, while it graded; None for nbgrader alone, which has none."""
     bare_cpu_seconds: float
-    """CPU of the cells of the whole class by bare `exec`, right after the turn, imports once: in as many processes at once as there
-    were workers, because two that run side by side take more each than one alone on cores that share parts."""
+    """CPU of the cells of the whole class by bare `exec`, right after the turn, imports once: in as many processes at once as
+    there were workers, because two that run side by side take more each than one alone on cores that share parts."""
 
     @property
     def wall_seconds(self) -> float:
