@@ -125,7 +125,7 @@ postgres:  # the database server: a system package, installed where we may; with
 	    echo "PostgreSQL is not installed: a gradebook in it is NOT TESTED here. Debian, Ubuntu: sudo apt-get install postgresql"; \
 	  fi; } || echo "PostgreSQL could not be installed: a gradebook in it is NOT TESTED here."
 
-kills: $(STAMP)  ## kill whatever grades a class, at moments drawn from seeds, and count (about four minutes)
+kills: $(STAMP)  ## kill whatever grades a class, from before its first submission to its last, and count (about four minutes)
 	@$(BIN)/python -m pytest -m kills
 
 clean:  ## remove the environment and everything that was generated

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 
+from autograder.errors import KernelStartError, WallError
 from autograder.kept import Kept, parts_of_run
 from autograder.kernel import KernelSource, Launch
 from autograder.outputs import Outputs
@@ -49,7 +50,15 @@ def modules_for(
         return tuple(map(str, known))
     if cells:
         log.info("running the reference notebook once, to see what it imports; the result is kept")
-    found = _run(cells, replace(launch, modules=(), keep_files=False), kernels)
+    launch = replace(launch, modules=(), keep_files=False)
+    try:
+        found = _run(cells, launch, kernels)
+    except WallError:
+        raise
+    except KernelStartError as error:
+        log.warning("%s Trying once more.", error)
+        found = ()
+    found = found or _run(cells, launch, kernels)  # a kernel that was killed says nothing, and a whole class goes by it
     if found:
         kept.write(found)
     return found

@@ -19,7 +19,9 @@ from autograder.verdict import Verdict
 
 log = logging.getLogger(__name__)
 
-_FORM = "rehearsal/1"
+_FORM = "rehearsal/2"
+_TRIES = 2
+"""Whatever was killed meanwhile: a whole class goes by what is found."""
 _PASSED = (Verdict.PASSED, Verdict.PARTIAL)
 _REPEATABLE = (*_PASSED, Verdict.FAILED, Verdict.ERROR, Verdict.MISSING, Verdict.NOT_EXAMINED)
 """What another run would find again."""
@@ -36,8 +38,7 @@ def rehearse(
         KernelStartError: no kernel started.
         WallError: this machine cannot wall the notebook in.
     """
-    nb = deepcopy(examiner.source)
-    cells = [cell.source for cell in nb.cells]
+    cells = [cell.source for cell in examiner.source.cells]
     # A set is written in another order by each process, and this one follows from the rest.
     places = [str(replace(cell, students=frozenset())) for cell in examiner.ownership.cells]
     kept = Kept(_FORM, [*parts_of_run(cells, launch), str(launch.parameters), *places], cache)
@@ -45,13 +46,18 @@ def rehearse(
     if isinstance(known, dict):
         return {str(test): tuple(map(str, asked)) for test, asked in known.items()}
     log.info("running the reference notebook once, to see what the tests ask of it; the result is kept")
-    alone = replace(examiner, known={}, asked={}, _ended=set())
-    report = run_with_papermill(nb, kernels=kernels, examiner=alone, launch=replace(launch, keep_files=False))
+    for _ in range(_TRIES):
+        alone = replace(examiner, known={}, asked={}, _ended=set())
+        nb = deepcopy(examiner.source)
+        report = run_with_papermill(nb, kernels=kernels, examiner=alone, launch=replace(launch, keep_files=False))
+        repeatable = all(cell.verdict in _REPEATABLE for cell in report.cells)  # also of tests that were not reached
+        if repeatable:
+            break
     tests = [cell for cell in report.cells if cell.examined]
     for cell in tests:
         if cell.verdict not in _PASSED:
             log.warning("the reference itself does not pass %s here: %s", cell.grade_id, cell.detail or cell.message)
     found = {cell.grade_id: alone.asked[cell.grade_id] for cell in tests if cell.verdict in _PASSED}
-    if all(cell.verdict in _REPEATABLE for cell in tests):
+    if repeatable:
         kept.write(found)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -20,6 +22,7 @@ class Process:
     command: str
     namespaces: int
     """How many process namespaces it lies in: 1 outside of every wall."""
+    threads: int
 
 
 def below(pid: int) -> list[Process]:
@@ -30,7 +33,11 @@ def below(pid: int) -> list[Process]:
             fields = _status(int(path.name))
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             living[int(path.name)] = Process(
-                pid=int(path.name), parent=int(fields["PPid"]), command=command, namespaces=len(fields["NSpid"].split())
+                pid=int(path.name),
+                parent=int(fields["PPid"]),
+                command=command,
+                namespaces=len(fields["NSpid"].split()),
+                threads=int(fields["Threads"]),
             )
     found: list[Process] = []
     newest = {pid}
@@ -39,6 +46,26 @@ def below(pid: int) -> list[Process]:
         found += children
         newest = {process.pid for process in children}
     return found
+
+
+def has_pipe(pid: int) -> bool:
+    """Whether it holds an end of a pipe, or cannot be looked into: it is gone, or has not begun."""
+    try:
+        return any(str(path.readlink()).startswith("pipe:") for path in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return True
+
+
+def end(pid: int) -> bool:
+    """Kill it; False if it had ended already. It is stopped first: then it cannot end by itself between the look and the kill."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
+        while (state := _status(pid).get("State", "Z")[0]) not in "TZ":
+            time.sleep(0.001)
+        if state == "T":
+            os.kill(pid, signal.SIGKILL)
+            return True
+    return False
 
 
 def survivors(pids: list[int], seconds: float = 15) -> list[int]:

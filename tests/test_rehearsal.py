@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from autograder.kernel import Launch
 from autograder.limits import Limits
 from autograder.ownership import analyse
 from autograder.paired import PairedExaminer
+from autograder.preload import modules_for
 from autograder.rehearsal import rehearse
 from autograder.report import Report
 from autograder.verdict import Verdict
@@ -94,3 +97,37 @@ def test_without_the_reference_everything_may_be_asked(warm_kernels: WarmKernels
     cell = graded(warm_kernels, examiner_of(tmp_path), LIAR).cell("test_order")
     assert cell is not None
     assert cell.verdict is Verdict.PASSED  # docs/cheating.md says so
+
+
+class KilledOnce:
+    """Warm kernels, of which somebody kills the first."""
+
+    name, sandbox = "warm", True
+
+    def __init__(self, kernels: WarmKernels) -> None:
+        self._kernels = kernels
+        self._spared = False
+
+    def start(self, launch: Launch) -> Any:
+        return self._kill_first(self._kernels.start(launch))
+
+    def start_pair(self, candidate: Launch, examiner: Launch) -> Any:
+        kernel, process = self._kernels.start_pair(candidate, examiner)
+        return self._kill_first(kernel), process
+
+    def close(self) -> None: ...
+
+    def _kill_first(self, kernel: Any) -> Any:
+        if not self._spared:
+            self._spared = True
+            kernel._fork.send_signal(signal.SIGKILL)
+        return kernel
+
+
+def test_reference_whose_kernel_is_killed_is_run_once_more(warm_kernels: WarmKernels, tmp_path: Path) -> None:
+    """A whole class goes by what is found, and it is kept."""
+    examiner, cache = examiner_of(tmp_path), tmp_path / "cache"
+    found = rehearse(examiner, examiner.launch, KilledOnce(warm_kernels), cache)
+    assert found == {"test_order": (), "test_bag": ("getattr things", "len")}
+    assert rehearse(examiner, examiner.launch, warm_kernels, cache) == found
+    assert "ipykernel.kernelapp" in modules_for(SOURCE, examiner.launch, KilledOnce(warm_kernels), cache)
