@@ -19,6 +19,7 @@ from autograder.errors import AutograderError, PoolError
 from autograder.manifest import DEVICES
 from autograder.nursery import planted_ahead
 from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line, short
+from autograder.workers import LocalWorkers, Workers
 
 _CLASS, _DRIVEN = 24, 5000
 """Submissions that a class or a watch is measured with, and a driver."""
@@ -99,14 +100,18 @@ def _not_negative(text: str) -> int:
 def _grade(options: argparse.Namespace, screen: Screen) -> int:
     if options.feedback and options.dry_run:
         raise AutograderError("--dry-run writes nothing, so there is no feedback to write: leave out --feedback or --dry-run")
-    workers = _workers(options)  # before the imports: both take seconds
     if options.scheduler is not None:
-        return _grade_with(workers, options, screen)
-    with planted_ahead(options.course, options.assignment) as workers.nursery:
-        return _grade_with(workers, options, screen)
+        return _grade_with(_cluster(options.scheduler), options, screen)
+    workers = LocalWorkers(options.workers or _cores())
+    with planted_ahead(options.course, options.assignment) as nursery:
+        workers.nursery = str(nursery.folder)
+        if not nursery.planting:
+            workers.start()
+        return _grade_with(workers, options, screen, start=workers.start)
 
 
-def _grade_with(workers: Any, options: argparse.Namespace, screen: Screen) -> int:
+def _grade_with(workers: Workers, options: argparse.Namespace, screen: Screen, start: Callable[[], None] = lambda: None) -> int:
+    """`start` is called when this process has imported what it needs itself: until then a zygote that is planted has a core."""
     began = time.monotonic()
     from autograder.class_views import ClassView, as_json, class_table, pages_as_json, pages_views, penalties_line, progress_json
     from autograder.grading import ClassRun
@@ -114,6 +119,7 @@ def _grade_with(workers: Any, options: argparse.Namespace, screen: Screen) -> in
     from autograder.history_views import changes_as_json, changes_views
     from autograder.pool import Pool
 
+    start()
     with closing(Pool(workers)) as pool:
         run = ClassRun(options.course, options.assignment, pool, device=options.device or "")
         if options.scheduler is None and run.device == "cuda":
@@ -168,16 +174,12 @@ def _todo(options: argparse.Namespace, screen: Screen) -> int:
     return status
 
 
-def _workers(options: argparse.Namespace) -> Any:
-    if options.scheduler is None:
-        from autograder.workers import LocalWorkers
-
-        return LocalWorkers(options.workers or _cores())
+def _cluster(scheduler: str) -> Workers:
     try:
         from autograder.cluster import DaskWorkers
     except ModuleNotFoundError as error:
         raise PoolError(f"{error}: --scheduler needs Dask. `pip install autograder[dask]` brings it.") from error
-    return DaskWorkers(options.scheduler)
+    return DaskWorkers(scheduler)
 
 
 def _gpu_slots(options: argparse.Namespace) -> int:
@@ -231,13 +233,12 @@ def _export(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _watch(options: argparse.Namespace, screen: Screen) -> int:
-    from autograder.workers import LocalWorkers
-
     status = OK
     with suppress(KeyboardInterrupt):
         for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell that started it has them ignored
             signal.signal(number, _stop)
         workers = LocalWorkers(options.workers or _cores())
+        workers.start()  # before the imports: both take seconds
         from autograder.class_views import event_json, event_line
         from autograder.watch import Returned, Trouble, Watch
 

@@ -64,13 +64,18 @@ class Nursery:
     """A folder that only its owner can write: who may lay a socket there decides what submissions are forked from."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._planted: list[PlantingProcess] = []
+
+    @property
+    def planting(self) -> bool:
+        """Whether this process has begun to plant any here."""
+        return bool(self._planted)
 
     def plant(self, plans: Iterable[Plan]) -> None:
         """Begin to plant these. One that cannot be is left to who needs it, and will be told why."""
         for plan in [*plans][:_MOST]:
-            path = self._folder / plan.name
+            path = self.folder / plan.name
             with suppress(AutograderError, OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
                 listener.bind(str(path))
                 listener.listen(_BACKLOG)
@@ -80,7 +85,7 @@ class Nursery:
         """The zygote that was planted by `plan`, once it is ready; None if there is none, or it can fork nothing."""
         control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            control.connect(str(self._folder / plan.name))
+            control.connect(str(self.folder / plan.name))
             if heard(control) is not None:
                 return Zygote(plan.wall, control)
         except OSError:  # nobody planted it, or it has ended
@@ -90,14 +95,14 @@ class Nursery:
 
     def note(self, plan: Plan) -> None:
         """Have the driver know that there was use for `plan`."""
-        path = self._folder / f"{plan.name}.json"
+        path = self.folder / f"{plan.name}.json"
         with suppress(OSError):
             path.with_suffix(f".{os.getpid()}").write_text(json.dumps(plan.to_json()), encoding="utf-8")
             path.with_suffix(f".{os.getpid()}").replace(path)
 
     def noted(self) -> list[Plan]:
         """What there was use for."""
-        return [Plan.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(self._folder.glob("*.json"))]
+        return [Plan.from_json(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(self.folder.glob("*.json"))]
 
     def close(self) -> None:
         """End the zygotes. Safe to call twice."""
@@ -106,15 +111,15 @@ class Nursery:
 
 
 @contextmanager
-def planted_ahead(course: Path, assignment: str) -> Iterator[str]:
-    """The folder in which workers find, while the body runs, what the last run of this had use for."""
+def planted_ahead(course: Path, assignment: str) -> Iterator[Nursery]:
+    """A nursery in which workers find, while the body runs, what the last run of this had use for."""
     folder = Scratch("autograder-nursery-")
     kept = Kept(_FORM, [str(course.resolve()), assignment])
     known = kept.read()
     with closing(Nursery(folder.path)) as nursery:
         with suppress(KeyError, TypeError):
             nursery.plant(map(Plan.from_json, known or []))
-        yield str(folder.path)
+        yield nursery
         noted = [plan.to_json() for plan in nursery.noted()]
         if noted and json.dumps(noted) != json.dumps(known):
             kept.write(noted)

@@ -76,8 +76,11 @@ class LocalWorkers:
         self._executor: ProcessPoolExecutor | None = None
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([_FIRST, *needs])
-        ensure_running()
         self._others = set(multiprocessing.active_children())
+
+    def start(self) -> None:
+        """Begin to import what they need, beside whatever this process does until it opens them."""
+        ensure_running()
 
     def open(self, device: str = "cpu") -> Executor:
         """See `Workers`."""

@@ -78,22 +78,24 @@ def test_where_nothing_was_planted_or_it_died_a_worker_plants_its_own(folder: Pa
 
 def test_what_there_was_use_for_is_planted_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with planted_ahead(tmp_path, "ps1") as place:
+    with planted_ahead(tmp_path, "ps1") as nursery:
         assert zygotes() == []
-        Nursery(Path(place)).note(PLAN)
-    assert not Path(place).exists()
+        assert not nursery.planting
+        Nursery(nursery.folder).note(PLAN)
+    assert not nursery.folder.exists()
     with planted_ahead(tmp_path, "ps2"):
         assert zygotes() == [], "another assignment"
-    with planted_ahead(tmp_path, "ps1") as place:
-        zygote = Nursery(Path(place)).join(PLAN)
+    with planted_ahead(tmp_path, "ps1") as nursery:
+        assert nursery.planting
+        zygote = Nursery(nursery.folder).join(PLAN)
         assert zygote is not None
         zygote.close()
     assert zygotes() == []
     (kept,) = (kept_folder() / "planted").iterdir()
     for damaged in ("[{}]", '[{"wall": {"colour": 1}, "modules": []}]', json.dumps([PLAN.to_json() | {"modules": 3}]), "{", "7"):
         kept.write_text(damaged)
-        with planted_ahead(tmp_path, "ps1") as place:
-            assert Nursery(Path(place)).join(PLAN) is None
+        with planted_ahead(tmp_path, "ps1") as nursery:
+            assert not nursery.planting
 
 
 def test_whatever_stands_in_the_way_of_planting_is_left_to_who_needs_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
