@@ -30,25 +30,26 @@ _STOCK = "c = get_config()\n"
 _BARE = """
 import json, os, resource, sys
 
-def run(paths):
-    for path in paths:
-        cells = [cell["source"] for cell in json.load(open(path, encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
-        names = {}
-        for cell in cells:
-            exec("".join(cell), names)
+def run(path):
+    cells = [cell["source"] for cell in json.load(open(path, encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    names = {}
+    for cell in cells:
+        exec("".join(cell), names)
 
 os.environ["OMP_NUM_THREADS"] = "1"  # as in the forks that are compared
-count, first, rest = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
-run([first])
-for number in range(count):
+at_once, first, rest = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+run(first)
+for number, path in enumerate(rest):
+    if number >= at_once:
+        assert os.wait()[1] == 0
     if os.fork() == 0:
-        run(rest[number::count])
+        run(path)
         os._exit(0)
-for _ in range(count):
+for _ in rest[:at_once]:
     assert os.wait()[1] == 0
 print(sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
 """
-"""Runs the first notebook, with all that it imports, then the others in so many forks at once; the CPU seconds of all."""
+"""Runs the first notebook, with all that it imports, then each of the others in a fork of its own; the CPU seconds."""
 Progress = Callable[[int, int], None]
 
 
@@ -67,8 +68,8 @@ class Turn:
     driver_cpu_seconds: float | None
     """Of the driver, once it has started, while it graded; None for nbgrader alone, which has none."""
     bare_cpu_seconds: float
-    """CPU of the cells of the whole class by bare `exec`, right after the turn, imports once: in as many processes at once as
-    there were workers, because two that run side by side take more each than one alone on cores that share parts."""
+    """CPU of the cells of the whole class by bare `exec`, right after the turn: imports once, then a fork for each submission, as
+    many at once as there were workers, because two side by side take more each than one alone on cores that share parts."""
 
     @property
     def wall_seconds(self) -> float:
