@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """Short, since a socket is called so, and another for each plan."""
+        """Another for each plan, and short: a socket is called so."""
         return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Plan:
         """The inverse of `to_json`.
 
         Raises:
-            KeyError, TypeError: it is none.
+            AttributeError, KeyError, TypeError: it is none.
         """
         wall: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data["wall"].items()}
         return cls(wall=Wall(**wall), modules=tuple(map(str, data["modules"])))
@@ -117,7 +117,7 @@ def planted_ahead(course: Path, assignment: str) -> Iterator[Nursery]:
     kept = Kept(_FORM, [str(course.resolve()), assignment])
     known = kept.read()
     with closing(Nursery(folder.path)) as nursery:
-        with suppress(KeyError, TypeError):
+        with suppress(AttributeError, KeyError, TypeError):  # it may be damaged, or another version's
             nursery.plant(map(Plan.from_json, known or []))
         yield nursery
         noted = [plan.to_json() for plan in nursery.noted()]
