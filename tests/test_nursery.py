@@ -92,7 +92,8 @@ def test_what_there_was_use_for_is_planted_the_next_time(tmp_path: Path, monkeyp
         zygote.close()
     assert zygotes() == []
     (kept,) = (kept_folder() / "planted").iterdir()
-    for damaged in ("[{}]", '[{"wall": [], "modules": []}]', '[{"wall": {"colour": 1}, "modules": []}]', json.dumps([PLAN.to_json() | {"modules": 3}]), "{", "7"):
+    colour, number = '[{"wall": {"colour": 1}, "modules": []}]', json.dumps([PLAN.to_json() | {"modules": 3}])
+    for damaged in ("[{}]", '[{"wall": [], "modules": []}]', colour, number, "{", "7"):
         kept.write_text(damaged)
         with planted_ahead(tmp_path, "ps1") as nursery:
             assert not nursery.planting
