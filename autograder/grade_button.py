@@ -36,6 +36,13 @@ _SAID_BYTES = 4000
 """So much of what a grading said on stderr is shown where it failed."""
 _LONGEST_LINE = 1 << 24
 _SETTING = "autograder_gradings"
+_COMMAND = """
+import signal, sys
+from autograder.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main(sys.argv[1:])
+"""
+"""A shell that starts the server in the background has it ignore SIGINT, and all that it starts: *Stop* would do nothing."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +145,7 @@ class Gradings:
         if before is not None and not before.end:
             raise web.HTTPError(409, f"{before.assignment} is being graded; wait for it, or stop it")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "autograder", "grade", "--json", "--progress", "--", assignment),
+            *(sys.executable, "-c", _COMMAND, "grade", "--json", "--progress", "--", assignment),
             cwd=course,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +37,13 @@ class Server:
 
 @contextmanager
 def running(folder: Path, log: Path) -> Iterator[Server]:
-    """A Jupyter server with every installed extension, started in `folder`."""
+    """A Jupyter server with every installed extension, started in `folder` as a shell does in the background: deaf to SIGINT."""
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0"]
     command += [f"--IdentityProvider.token={TOKEN}", "--ServerApp.disable_check_xsrf=True"]
     with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=file, stderr=file, preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        )
         try:
             yield Server(_address(process, log))
         finally:
