@@ -13,13 +13,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autograder.errors import AutograderError, PoolError
 from autograder.manifest import DEVICES
-from autograder.nursery import planted_ahead
 from autograder.views import ATTENTION, OK, Screen, print_json, print_json_line, short
-from autograder.workers import LocalWorkers, Workers
+
+if TYPE_CHECKING:  # most commands need none
+    from autograder.workers import Workers
 
 _CLASS, _DRIVEN = 24, 5000
 """Submissions that a class or a watch is measured with, and a driver."""
@@ -102,6 +103,9 @@ def _grade(options: argparse.Namespace, screen: Screen) -> int:
         raise AutograderError("--dry-run writes nothing, so there is no feedback to write: leave out --feedback or --dry-run")
     if options.scheduler is not None:
         return _grade_with(_cluster(options.scheduler), options, screen)
+    from autograder.nursery import planted_ahead
+    from autograder.workers import LocalWorkers
+
     workers = LocalWorkers(options.workers or _cores())
     with planted_ahead(options.course, options.assignment) as nursery:
         workers.nursery = str(nursery.folder)
@@ -233,6 +237,8 @@ def _export(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def _watch(options: argparse.Namespace, screen: Screen) -> int:
+    from autograder.workers import LocalWorkers
+
     status = OK
     with suppress(KeyboardInterrupt):
         for number in (signal.SIGINT, signal.SIGTERM):  # also where the shell that started it has them ignored

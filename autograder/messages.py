@@ -66,12 +66,16 @@ def message_of(parts: Sequence[bytes], request: str) -> dict[str, Any] | None:
 
 def is_idle(message: dict[str, Any]) -> bool:
     """Whether the kernel says that it has sent everything."""
-    return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == "idle")
+    return _says(message, "idle")
 
 
 def is_served(message: dict[str, Any]) -> bool:
     """Whether the candidate says that it has served a test, and sent everything that was shown meanwhile."""
-    return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == SERVED)
+    return _says(message, SERVED)
+
+
+def _says(message: dict[str, Any], state: str) -> bool:
+    return bool(message["header"].get("msg_type") == "status" and message["content"].get("execution_state") == state)
 
 
 def leaves(reply: dict[str, Any]) -> bool:

@@ -95,10 +95,10 @@ class Nursery:
 
     def note(self, plan: Plan) -> None:
         """Have the driver know that there was use for `plan`."""
-        path = self.folder / f"{plan.name}.json"
+        temporary = self.folder / f"{plan.name}.{os.getpid()}"
         with suppress(OSError):
-            path.with_suffix(f".{os.getpid()}").write_text(json.dumps(plan.to_json()), encoding="utf-8")
-            path.with_suffix(f".{os.getpid()}").replace(path)
+            temporary.write_text(json.dumps(plan.to_json()), encoding="utf-8")
+            temporary.replace(temporary.with_suffix(".json"))
 
     def noted(self) -> list[Plan]:
         """What there was use for."""
@@ -113,14 +113,11 @@ class Nursery:
 @contextmanager
 def planted_ahead(course: Path, assignment: str) -> Iterator[Nursery]:
     """A nursery in which workers find, while the body runs, what the last run of this had use for."""
-    folder = Scratch("autograder-nursery-")
     kept = Kept(_FORM, [str(course.resolve()), assignment])
-    known = kept.read()
-    with closing(Nursery(folder.path)) as nursery:
+    with closing(Scratch("autograder-nursery-")) as folder, closing(Nursery(folder.path)) as nursery:
         with suppress(AttributeError, KeyError, TypeError):  # it may be damaged, or another version's
-            nursery.plant(map(Plan.from_json, known or []))
+            nursery.plant(map(Plan.from_json, kept.read() or []))
         yield nursery
-        noted = [plan.to_json() for plan in nursery.noted()]
-        if noted and json.dumps(noted) != json.dumps(known):
-            kept.write(noted)
-    folder.close()
+        noted = nursery.noted()
+        if noted:
+            kept.write([plan.to_json() for plan in noted])

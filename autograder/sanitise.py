@@ -97,7 +97,6 @@ def _clean_cell(cell: Mapping[str, Any], ids: set[str]) -> nbformat.NotebookNode
     if not (isinstance(name, str) and _CELL_ID.fullmatch(name)) or name in ids:
         name = next(name for name in (f"cell-{number}" for number in range(len(ids) + 1)) if name not in ids)
     fields = {"source": _text(cell.get("source")), "id": name, "metadata": _cell_metadata(_mapping(cell.get("metadata")))}
-    made: nbformat.NotebookNode
     if cell.get("cell_type") == "code":
         outputs = [kept for output in _list(cell.get("outputs")) if (kept := clean_output(output)) is not None]
         made = _node(cell_type="code", **fields, outputs=outputs, execution_count=_count(cell.get("execution_count")))

@@ -110,9 +110,8 @@ class WarmKernels:
 
     def _found(self, wall: Wall, modules: tuple[str, ...]) -> Zygote:
         """One that was planted ahead, or else one of our own."""
-        plan, joined = Plan(wall=wall, modules=modules), None
-        if self._nursery is not None:
-            joined = self._nursery.join(plan)
+        plan = Plan(wall=wall, modules=modules)
+        joined = self._nursery.join(plan) if self._nursery is not None else None
         zygote = joined or PlantedZygote(wall, modules)
         left_out = zygote.left_out if isinstance(zygote, PlantedZygote) else ()
         if left_out:

@@ -23,7 +23,7 @@ from autograder.zygotes import PlantedZygote
 from tests.processes import below
 
 PLAN = Plan(wall=Wall(), modules=("json", "colorsys"))
-ASK = "import os, sys\nprint('colorsys' in sys.modules)"
+ASK = "import sys\nprint('colorsys' in sys.modules)"
 
 
 @pytest.fixture
